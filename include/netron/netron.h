@@ -1,0 +1,18 @@
+/* netron/netron.h - everything a program needs: include this one. */
+#ifndef NETRON_NETRON_H
+#define NETRON_NETRON_H
+
+#include <netron/abi.h>
+#include <netron/error.h>
+#include <netron/fiber.h>
+#include <netron/node.h>
+#include <netron/peer.h>
+#include <netron/service.h>
+#include <netron/value.h>
+#include <netron/version.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#endif

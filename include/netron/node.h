@@ -1,0 +1,139 @@
+/* netron/node.h - create, run and stop a node.
+ *
+ * A node exposes services, accepts connections and makes them. It runs on one event loop. Waiting
+ * functions (their description says "suspends") may be called
+ *   - in handlers and other fibers: only that fiber waits,
+ *   - in main, while nothing else runs the loop: the loop runs until the answer is there,
+ *   - in another thread, once netron_start() has been called: that thread blocks.
+ * Anywhere else - in a callback of a loop that is yours, say - they return NETRON_CONTEXT at once.
+ */
+#ifndef NETRON_NODE_H
+#define NETRON_NODE_H
+
+#include <netron/error.h>
+#include <netron/value.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct netron netron;
+typedef struct netron_ctx netron_ctx;
+typedef struct netron_peer netron_peer;
+
+typedef enum netron_log_level {
+    NETRON_LOG_NONE,
+    NETRON_LOG_ERROR,
+    NETRON_LOG_WARN,
+    NETRON_LOG_INFO,
+    NETRON_LOG_DEBUG
+} netron_log_level;
+
+/* Takes one line without a newline. Runs on the loop's thread; must not call netron. */
+typedef void (*netron_log_fn)(void *user, netron_log_level level, const char *line);
+
+/* Zeroed means defaults. Strings are copied. */
+typedef struct netron_options {
+    const char *listen; /* one address to listen on, e.g. "ws://127.0.0.1:7070"; NULL: none */
+    const char *id;     /* the node's id, at most 128 bytes; NULL: a fresh UUIDv7 */
+    void *loop;         /* a uv_loop_t * of yours to use and never run; NULL: a loop of its own */
+
+    netron_log_fn log;         /* NULL: warnings and errors to standard error */
+    void *log_user;
+    netron_log_level log_level; /* 0: NETRON_LOG_WARN */
+
+    uint32_t call_timeout_ms;      /* of calls made here; default 5000 */
+    uint32_t task_timeout_ms;      /* of tasks served here; default 5000 */
+    uint32_t handshake_timeout_ms; /* a connection that has not said who it is; default 10000 */
+    uint32_t idle_timeout_ms;      /* a connection that is silent is closed; default 0: never */
+    uint32_t ping_interval_ms;     /* WebSocket ping to a silent connection; default 0: none */
+    uint32_t stalled_timeout_ms;   /* a peer that does not read is closed; default 30000 */
+
+    size_t max_message_bytes;   /* in either direction; default 16 MiB */
+    size_t max_unsent_bytes;    /* per connection, then it is no longer read; default 4 MiB */
+    size_t max_pinned_bytes;    /* input kept by waiting handlers, per node; default 256 MiB */
+    size_t max_stream_bytes;    /* unread items of one stream; default 64 MiB */
+    uint32_t max_depth;         /* nesting of a message; default 64, at most 200 */
+    uint32_t max_calls;         /* in flight per peer and direction; default 65536 */
+    uint32_t max_fibers;        /* default 8192, bounded by vm.max_map_count / 4 */
+    uint32_t max_peers;         /* default 100000 */
+    uint32_t max_subscriptions; /* per peer; default 1000 */
+    uint32_t max_streams;       /* per peer and direction; default 1000 */
+    size_t stack_bytes;         /* of a fiber; default 256 KiB, more under sanitizers */
+
+    const char *allow_remote_expose; /* names that peers may publish here, "*": all; NULL: none */
+} netron_options;
+
+/* Create a node. `options` may be NULL and is not kept. NULL on failure: netron_last_error() says
+ * why. Free with netron_free(). */
+NETRON_API netron *netron_new(const netron_options *options);
+
+/* Stop the node, end every connection, call and fiber, and free it. Frees all proxies' and peers'
+ * memory: do not use them afterwards. With a loop of yours: run that loop until this returns, or
+ * call it from outside the loop. netron_free(NULL) does nothing. */
+NETRON_API void netron_free(netron *node);
+
+/* Run until netron_stop(), SIGTERM or SIGINT. 0 when all went well, else 1 (for main's return). */
+NETRON_API int netron_run(netron *node);
+
+/* Run the loop in a thread of its own, from now on until netron_stop() or netron_free(). */
+NETRON_API NETRON_MUST_CHECK netron_err netron_start(netron *node);
+
+/* Ask the node to stop: netron_run() returns soon, calls that wait return NETRON_CANCELLED. A call
+ * already answered keeps its answer. Any thread, any fiber; may be repeated. */
+NETRON_API void netron_stop(netron *node);
+
+/* Listen on one more address: ws://host:port[/path], tcp://host:port, unix:/path, memory://name, or
+ * a scheme of yours. Port 0 takes a free one: netron_listening() tells. Suspends.
+ * NETRON_CONFLICT the address is taken; NETRON_INVALID it cannot be understood. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_listen(netron *node, const char *url);
+
+/* The address of listener `index` with its real port, or NULL after the last. Borrowed until the
+ * node is freed. */
+NETRON_API const char *netron_listening(const netron *node, size_t index);
+
+/* The node's id. Borrowed until the node is freed. */
+NETRON_API const char *netron_id(const netron *node);
+
+/* The node's uv_loop_t *, for programs that add handles of their own. Borrowed. */
+NETRON_API void *netron_loop(const netron *node);
+
+/* The node's own context: for calls and fibers that serve no request. Borrowed until the node is
+ * freed. */
+NETRON_API netron_ctx *netron_context(netron *node);
+
+/* Run fn(arg) soon on a fiber of the node's loop. The only function, beside netron_stop(), that
+ * any thread may call at any time before netron_free(). NETRON_NO_MEMORY, NETRON_CANCELLED: the
+ * node is stopping and fn will not run. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_post(netron *node,
+    void (*fn)(netron_ctx *ctx, void *arg), void *arg);
+
+/* The node that the context belongs to. */
+NETRON_API netron *netron_node(const netron_ctx *ctx);
+
+/* The peer whose request is being served, or NULL. Borrowed until the handler returns. */
+NETRON_API netron_peer *netron_caller(const netron_ctx *ctx);
+
+/* Fail: keep the message for the caller and return `code`. */
+NETRON_API netron_err netron_fail(netron_ctx *ctx, netron_err code, const char *format, ...)
+    NETRON_PRINTF(3, 4);
+
+/* `size` zeroed bytes that live until the reply has been sent; NULL when memory is out. */
+NETRON_API void *netron_alloc(netron_ctx *ctx, size_t size);
+
+/* Milliseconds since 1970-01-01 UTC. */
+NETRON_API int64_t netron_now_ms(const netron_ctx *ctx);
+
+/* Figures of the node since its start. */
+typedef struct netron_stats {
+    uint64_t calls_served, calls_made, calls_failed;
+    uint64_t packets_in, packets_out, bytes_in, bytes_out;
+    uint64_t peers, services, fibers, fibers_peak, streams, subscriptions, calls_pending;
+} netron_stats;
+NETRON_API netron_stats netron_stats_get(const netron *node);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

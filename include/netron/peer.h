@@ -1,0 +1,108 @@
+/* netron/peer.h - other nodes, and this one seen through the same face.
+ *
+ * A peer is one end of a connection, or the node itself (netron_local()). What can be done with
+ * one can be done with the other; a local call sends no packet. Peers belong to their node: a
+ * pointer stays valid until netron_free() or netron_disconnect(), also after the connection broke
+ * (calls then return NETRON_UNAVAILABLE).
+ */
+#ifndef NETRON_PEER_H
+#define NETRON_PEER_H
+
+#include <netron/abi.h>
+#include <netron/node.h>
+#include <netron/value.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Connect to ws://host:port, tcp://host:port, unix:/path, memory://name or a scheme of yours.
+ * All addresses of a name are tried. Suspends. NETRON_UNAVAILABLE: nobody answers there,
+ * NETRON_TIMEOUT: the handshake took longer than handshake_timeout_ms, NETRON_INVALID: bad
+ * address, NETRON_PROTOCOL: it does not speak Netron. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_connect(netron *node, const char *url,
+    netron_peer **out);
+
+/* This node as a peer. Borrowed; never NULL. */
+NETRON_API netron_peer *netron_local(netron *node);
+
+/* Say goodbye and close: what was written goes out first, pending calls fail with
+ * NETRON_UNAVAILABLE. `reason` may be NULL. The peer is gone afterwards. Does nothing to a local
+ * peer. */
+NETRON_API void netron_disconnect(netron_peer *peer, const char *reason);
+
+/* Who is there. Borrowed until the peer is gone; "" before the handshake is over. */
+NETRON_API const char *netron_peer_id(const netron_peer *peer);
+/* Where the connection goes to or comes from, e.g. "ws://127.0.0.1:7070". Borrowed likewise. */
+NETRON_API const char *netron_peer_address(const netron_peer *peer);
+NETRON_API bool netron_peer_is_connected(const netron_peer *peer);
+NETRON_API netron *netron_peer_node(const netron_peer *peer);
+/* True when the peer announced the extension (docs/protocol.md, "Extensions"). */
+NETRON_API bool netron_peer_has(const netron_peer *peer, const char *extension);
+
+/* ---- the dynamic face: members by name, values of any type -------------------------------- */
+
+/* What a service looks like: its Definition as a value (PROTOCOL.md §5). `service` is
+ * "name", "name@1.2.3" or "name@^1". The value lives in `scope`. Suspends. NETRON_NOT_FOUND. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_describe(netron_peer *peer, const char *service,
+    netron_scope *scope, netron_value *definition);
+
+/* All services of a peer: a list of {name, version}. NETRON_UNSUPPORTED: an existing TypeScript
+ * node, which cannot list. Suspends. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_list_services(netron_peer *peer,
+    netron_scope *scope, netron_value *services);
+
+/* Call a method by name. Arguments are checked against the definition before they leave. `args` is
+ * a list value. The result lives in `options->scope`, which is required. Suspends. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_call(netron_peer *peer, const char *service,
+    const char *method, const netron_value *args, const netron_call_options *options,
+    netron_value *result);
+
+/* Read and write a property by name. Suspends. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_get(netron_peer *peer, const char *service,
+    const char *property, const netron_call_options *options, netron_value *value);
+NETRON_API NETRON_MUST_CHECK netron_err netron_set(netron_peer *peer, const char *service,
+    const char *property, const netron_value *value, const netron_call_options *options);
+
+/* After a netron_call() whose result is a NETRON_TYPE_STREAM that the far side writes: read it. The
+ * stream must be opened before the caller waits for anything else. Close with
+ * netron_stream_close(). */
+NETRON_API NETRON_MUST_CHECK netron_err netron_stream_from(netron_peer *peer,
+    const netron_value *reference, netron_stream *stream);
+/* The next item, valid until the one after it. False at the end or on failure: stream->err tells
+ * which. Suspends. */
+NETRON_API bool netron_stream_next(netron_stream *stream, netron_value *item);
+NETRON_API void netron_stream_close(netron_stream *stream);
+
+/* Hear an event of a peer by its plain name, e.g. "peer:connect". `args` is valid during the call.
+ * on_end (may be NULL) is the last call, exactly once: NETRON_OK after netron_unsubscribe(), else
+ * why the connection ended. Both run on a fiber. Suspends. */
+typedef void (*netron_event_fn)(void *user, const netron_value *args, size_t count);
+NETRON_API NETRON_MUST_CHECK netron_err netron_on(netron_peer *peer, const char *event,
+    netron_event_fn handler, netron_end_fn on_end, void *user, netron_subscription **out);
+/* No more events; on_end runs before this returns. The subscription is gone. Suspends. */
+NETRON_API void netron_unsubscribe(netron_subscription *subscription);
+
+/* Tell everyone who subscribed to this plain name, on any connection and on the node itself.
+ * Returns when each subscriber has answered or failed (PROTOCOL.md §7). Suspends. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_emit(netron_ctx *ctx, const char *event,
+    const netron_value *args, size_t count);
+
+/* ---- tasks ------------------------------------------------------------------------------- */
+
+/* Serve a task of your own (PROTOCOL.md §6). `args` is valid until the function returns; the
+ * result is read before netron_alloc()'s memory of this ctx goes. */
+typedef netron_err (*netron_task_fn)(netron_ctx *ctx, void *user, const netron_value *args,
+    size_t count, netron_value *result);
+/* NETRON_CONFLICT: the name is taken or belongs to the protocol. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_task_add(netron *node, const char *name,
+    netron_task_fn fn, void *user);
+/* Run a task on a peer. Suspends. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_run_task(netron_peer *peer, const char *name,
+    const netron_value *args, const netron_call_options *options, netron_value *result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

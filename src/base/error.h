@@ -1,0 +1,37 @@
+/* error.h - the last failure of the running fiber or thread, and how to set it. */
+#ifndef NT_BASE_ERROR_H
+#define NT_BASE_ERROR_H
+
+#include <netron/error.h>
+#include <netron/value.h>
+
+/* Remember a failure and return its code: `return nt_fail(NETRON_INVALID, "…", …);` The text says
+ * what to do. */
+netron_err nt_fail(netron_err code, const char *format, ...) NETRON_PRINTF(2, 3);
+netron_err nt_fail_v(netron_err code, const char *format, va_list args);
+
+/* NETRON_NO_MEMORY, without needing any. */
+netron_err nt_no_memory(void);
+
+/* The record to fill in further (details, hop, executed) after nt_fail(). Never NULL. */
+netron_error *nt_error_last(void);
+
+/* Memory for what the last error points to (details, cause); emptied by the next nt_fail(). */
+netron_scope *nt_error_scope(void);
+
+/* Forget the last failure. */
+void nt_error_clear(void);
+
+/* Where one fiber keeps its last failure. Zeroed is "none yet". */
+typedef struct nt_error_slot {
+    netron_error error;
+    netron_scope scope;
+    char *text;
+} nt_error_slot;
+
+/* Make `slot` the current one of this thread (NULL: the thread's own) and return the one that was.
+ * Called by the fiber switch. */
+nt_error_slot *nt_error_use(nt_error_slot *slot);
+void nt_error_slot_fini(nt_error_slot *slot);
+
+#endif
