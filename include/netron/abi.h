@@ -24,6 +24,8 @@
 extern "C" {
 #endif
 
+struct netron;
+struct netron;
 struct netron_ctx;
 struct netron_peer;
 struct netron_proxy;
@@ -32,6 +34,8 @@ struct nt_out;
 struct nt_reader;
 struct nt_remote;
 struct nt_stream;
+struct nt_type;
+struct nt_type;
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
@@ -101,11 +105,13 @@ typedef struct nt_reader {
     const uint8_t *at;
     const uint8_t *end;
     netron_scope *memory;  /* where text, lists and structs go; NULL: nothing may be kept */
-    void *chunk;           /* the input chunk that large views keep alive, or NULL */
-    void *owner;           /* what the kept chunk is charged to */
+    /* Keep the input alive until the call ends, so that large text and bytes can be views of it.
+     * NULL: everything is copied. */
+    bool (*pin)(struct nt_reader *reader);
+    void *owner;
     size_t budget;         /* bytes that lists and maps may still take */
     uint32_t left;         /* arguments not yet read */
-    netron_err err;
+    netron_err err;        /* NETRON_INVALID: wrong type; NETRON_PROTOCOL: not MessagePack */
     const char *expected;  /* the type that was wanted */
     const char *found;     /* what was there instead */
     uint8_t depth;         /* levels of nesting still allowed */

@@ -26,7 +26,6 @@ void nt_error_clear(void);
 typedef struct nt_error_slot {
     netron_error error;
     netron_scope scope;
-    char *text;
 } nt_error_slot;
 
 /* Make `slot` the current one of this thread (NULL: the thread's own) and return the one that was.

@@ -1,0 +1,107 @@
+/* definition.c - see definition.h. */
+#include "definition.h"
+
+static const netron_value *field_of(const netron_value *map, const char *key, netron_type type)
+{
+    if (map == NULL || map->type != NETRON_TYPE_MAP)
+        return NULL;
+    const netron_value *value = netron_map_get(map, key);
+    return value != NULL && value->type == type ? value : NULL;
+}
+
+netron_str cli_text_of(const netron_value *map, const char *key)
+{
+    const netron_value *value = field_of(map, key, NETRON_TYPE_STR);
+    return value != NULL ? value->as.str : netron_s("");
+}
+
+bool cli_flag_of(const netron_value *map, const char *key)
+{
+    const netron_value *value = field_of(map, key, NETRON_TYPE_BOOL);
+    return value != NULL && value->as.b;
+}
+
+const netron_value *cli_map_of(const netron_value *map, const char *key)
+{
+    return field_of(map, key, NETRON_TYPE_MAP);
+}
+
+const netron_value *cli_list_of(const netron_value *map, const char *key)
+{
+    return field_of(map, key, NETRON_TYPE_LIST);
+}
+
+const netron_value *cli_item(const netron_value *list, size_t index)
+{
+    if (list == NULL || list->type != NETRON_TYPE_LIST || index >= list->as.list.count)
+        return NULL;
+    return &list->as.list.items[index];
+}
+
+const netron_entry *cli_entry(const netron_value *map, size_t index)
+{
+    if (map == NULL || map->type != NETRON_TYPE_MAP || index >= map->as.map.count)
+        return NULL;
+    const netron_entry *entry = &map->as.map.entries[index];
+    return entry->key.type == NETRON_TYPE_STR ? entry : NULL;
+}
+
+netron_str cli_declared(const netron_value *item)
+{
+    netron_str decl = cli_text_of(item, "decl");
+    if (decl.size == 0)
+        decl = cli_text_of(item, "type");
+    return decl.size != 0 ? decl : netron_s("any");
+}
+
+const netron_value *cli_member(const netron_value *meta, const char *kind, const char *name)
+{
+    return cli_map_of(cli_map_of(meta, kind), name);
+}
+
+/* Cut `prefix` from the front, if it is there. */
+static bool cut_front(netron_str *text, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    if (text->size <= size || memcmp(text->data, prefix, size) != 0)
+        return false;
+    text->data += size;
+    text->size -= size;
+    return true;
+}
+
+static bool cut_back(netron_str *text, const char *suffix)
+{
+    size_t size = strlen(suffix);
+    if (text->size <= size || memcmp(text->data + text->size - size, suffix, size) != 0)
+        return false;
+    text->size -= size;
+    return true;
+}
+
+cli_type cli_type_read(netron_str decl)
+{
+    cli_type type = {.name = decl};
+    type.is_optional = cut_back(&type.name, "?") || cut_front(&type.name, "opt_");
+    if (cut_front(&type.name, "list_") || cut_back(&type.name, "[]"))
+        type.shape = CLI_SHAPE_LIST;
+    else if (cut_front(&type.name, "map_"))
+        type.shape = CLI_SHAPE_MAP;
+    return type;
+}
+
+bool cli_type_is(netron_str type, const char *name)
+{
+    return netron_eq(type, netron_s(name));
+}
+
+const netron_value *cli_named_type(const netron_value *meta, netron_str name)
+{
+    const netron_value *types = cli_map_of(meta, "types");
+    const netron_entry *entry;
+    for (size_t i = 0; (entry = cli_entry(types, i)) != NULL; i++) {
+        if (netron_eq(entry->key.as.str, name))
+            return &entry->value;
+    }
+    return NULL;
+}

@@ -1,0 +1,44 @@
+/* definition.h - reading the meta of a Definition (docs/protocol.md, "Definitions").
+ *
+ * Nodes of ours say for every member how it was declared ("decl"), its parameters' names and the
+ * types it uses; existing TypeScript nodes give type names of JavaScript ("Number") and no names.
+ * Nothing here trusts the shape of what it is given.
+ */
+#ifndef CLI_DEFINITION_H
+#define CLI_DEFINITION_H
+
+#include <netron/value.h>
+
+/* The map's text under `key`, or empty. `map` may be NULL or anything else. */
+netron_str cli_text_of(const netron_value *map, const char *key);
+bool cli_flag_of(const netron_value *map, const char *key);
+/* The map or list under `key`, or NULL. */
+const netron_value *cli_map_of(const netron_value *map, const char *key);
+const netron_value *cli_list_of(const netron_value *map, const char *key);
+/* Item `index` of a list, or NULL. */
+const netron_value *cli_item(const netron_value *list, size_t index);
+/* Map entries by position: NULL after the last. The key is text. */
+const netron_entry *cli_entry(const netron_value *map, size_t index);
+
+/* How a member, parameter or field is declared: its decl, else its type, else "any". */
+netron_str cli_declared(const netron_value *item);
+
+/* The named member, or NULL. `kind` is "methods", "properties" or "events". */
+const netron_value *cli_member(const netron_value *meta, const char *kind, const char *name);
+
+/* A declared type: what stands around its name. */
+typedef enum cli_shape { CLI_SHAPE_ONE, CLI_SHAPE_LIST, CLI_SHAPE_MAP } cli_shape;
+typedef struct cli_type {
+    netron_str name; /* of the type itself, or of what a list or map holds */
+    cli_shape shape;
+    bool is_optional;
+} cli_type;
+cli_type cli_type_read(netron_str decl);
+
+/* True when the type is called `name`. */
+bool cli_type_is(netron_str type, const char *name);
+
+/* The struct or enum of that name in meta.types, or NULL. */
+const netron_value *cli_named_type(const netron_value *meta, netron_str name);
+
+#endif

@@ -1,0 +1,143 @@
+/* error.c - the table of codes, and where the last failure is kept. */
+#include "base/error.h"
+
+#include "base/arena.h"
+
+#include <stdio.h>
+
+typedef struct code_row {
+    netron_err code;
+    bool may_retry;
+    const char *text;
+} code_row;
+
+/* Which codes may be retried: PROTOCOL.md, "Ext types". */
+static const code_row codes[] = {
+    {NETRON_OK, false, "ok"},
+    {NETRON_INVALID, false, "invalid"},
+    {NETRON_UNAUTHORIZED, false, "unauthorized"},
+    {NETRON_FORBIDDEN, false, "forbidden"},
+    {NETRON_NOT_FOUND, false, "not found"},
+    {NETRON_TIMEOUT, true, "timed out"},
+    {NETRON_CONFLICT, false, "conflict"},
+    {NETRON_GONE, false, "gone"},
+    {NETRON_TOO_LARGE, false, "too large"},
+    {NETRON_CONTEXT, false, "cannot wait here"},
+    {NETRON_UNPROCESSABLE, false, "unprocessable"},
+    {NETRON_TOO_MANY, true, "too many"},
+    {NETRON_CANCELLED, false, "cancelled"},
+    {NETRON_INTERNAL, true, "internal error"},
+    {NETRON_UNSUPPORTED, false, "not supported"},
+    {NETRON_PROTOCOL, true, "protocol error"},
+    {NETRON_UNAVAILABLE, true, "unavailable"},
+    {(netron_err)504, true, "gateway timed out"},
+    {NETRON_NO_MEMORY, true, "out of memory"},
+    {(netron_err)511, true, "network authentication required"},
+};
+
+static _Thread_local nt_error_slot thread_slot;
+static _Thread_local nt_error_slot *current_slot;
+
+static const code_row *find_row(netron_err code)
+{
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i].code == code)
+            return &codes[i];
+    return NULL;
+}
+
+const char *netron_err_text(netron_err code)
+{
+    const code_row *row = find_row(code);
+    return row != NULL ? row->text : "failed";
+}
+
+bool netron_err_may_retry(netron_err code)
+{
+    const code_row *row = find_row(code);
+    return row != NULL && row->may_retry;
+}
+
+static nt_error_slot *slot(void)
+{
+    return current_slot != NULL ? current_slot : &thread_slot;
+}
+
+static void fill(nt_error_slot *into, netron_err code, const char *message)
+{
+    into->error = (netron_error){
+        .code = code, .name = "TitanError", .message = message, .hop = ""};
+}
+
+netron_err nt_fail_v(netron_err code, const char *format, va_list args)
+{
+    /* Formatted before the old error goes: its text may be among the arguments. */
+    char text[1024];
+    int size = vsnprintf(text, sizeof text, format, args);
+    if (size < 0)
+        size = 0;
+    if ((size_t)size >= sizeof text)
+        size = (int)sizeof text - 1;
+    nt_error_slot *into = slot();
+    netron_scope_end(&into->scope);
+    const char *kept = nt_arena_text(&into->scope, text, (size_t)size);
+    fill(into, code, kept != NULL ? kept : netron_err_text(code));
+    return code;
+}
+
+netron_err nt_fail(netron_err code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    nt_fail_v(code, format, args);
+    va_end(args);
+    return code;
+}
+
+netron_err nt_no_memory(void)
+{
+    nt_error_slot *into = slot();
+    netron_scope_end(&into->scope);
+    fill(into, NETRON_NO_MEMORY, "out of memory: free some, or lower the node's limits");
+    return NETRON_NO_MEMORY;
+}
+
+netron_error *nt_error_last(void)
+{
+    nt_error_slot *from = slot();
+    if (from->error.message == NULL)
+        fill(from, NETRON_OK, "");
+    return &from->error;
+}
+
+const netron_error *netron_last_error(void)
+{
+    return nt_error_last();
+}
+
+netron_scope *nt_error_scope(void)
+{
+    return &slot()->scope;
+}
+
+void nt_error_clear(void)
+{
+    nt_error_slot *into = slot();
+    if (into->error.code == NETRON_OK)
+        return;
+    netron_scope_end(&into->scope);
+    fill(into, NETRON_OK, "");
+}
+
+nt_error_slot *nt_error_use(nt_error_slot *next)
+{
+    nt_error_slot *before = current_slot;
+    current_slot = next;
+    return before;
+}
+
+void nt_error_slot_fini(nt_error_slot *dead)
+{
+    netron_scope_end(&dead->scope);
+    dead->error = (netron_error){0};
+}

@@ -1,0 +1,85 @@
+/* chunk.c - the pool of chunks. */
+#include "loop/chunk.h"
+
+#include <stdlib.h>
+
+enum { POOL_MAX = 32, POOL_SMALL_MAX = 256 };
+
+static nt_chunk *take_free(nt_chunk **list, unsigned *count)
+{
+    nt_chunk *chunk = *list;
+    if (chunk != NULL) {
+        *list = chunk->next;
+        (*count)--;
+    }
+    return chunk;
+}
+
+static nt_chunk *make(size_t size)
+{
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    nt_chunk *chunk = malloc(sizeof *chunk + size);
+    if (chunk != NULL)
+        chunk->size = size;
+    return chunk;
+}
+
+nt_chunk *nt_chunk_take(nt_chunks *chunks, size_t size)
+{
+    nt_chunk *chunk = NULL;
+    if (size <= NT_CHUNK_SMALL_BYTES) {
+        size = NT_CHUNK_SMALL_BYTES;
+        chunk = take_free(&chunks->free_small, &chunks->count_small);
+    } else if (size <= NT_CHUNK_BYTES) {
+        size = NT_CHUNK_BYTES;
+        chunk = take_free(&chunks->free, &chunks->count);
+    }
+    if (chunk == NULL)
+        chunk = make(size);
+    if (chunk == NULL)
+        return NULL;
+    chunk->next = NULL;
+    chunk->refs = 1;
+    chunk->from = chunk->to = 0;
+    return chunk;
+}
+
+static bool give_free(nt_chunk *chunk, nt_chunk **list, unsigned *count, unsigned most)
+{
+    if (*count >= most)
+        return false;
+    chunk->next = *list;
+    *list = chunk;
+    (*count)++;
+    return true;
+}
+
+void nt_chunk_unref(nt_chunks *chunks, nt_chunk *chunk)
+{
+    if (chunk == NULL || --chunk->refs > 0)
+        return;
+    if (chunk->size == NT_CHUNK_BYTES &&
+        give_free(chunk, &chunks->free, &chunks->count, POOL_MAX))
+        return;
+    if (chunk->size == NT_CHUNK_SMALL_BYTES &&
+        give_free(chunk, &chunks->free_small, &chunks->count_small, POOL_SMALL_MAX))
+        return;
+    free(chunk);
+}
+
+static void free_all(nt_chunk *list)
+{
+    while (list != NULL) {
+        nt_chunk *next = list->next;
+        free(list);
+        list = next;
+    }
+}
+
+void nt_chunks_fini(nt_chunks *chunks)
+{
+    free_all(chunks->free);
+    free_all(chunks->free_small);
+    *chunks = (nt_chunks){0};
+}

@@ -1,0 +1,106 @@
+/* context.c - see context.h. */
+#include "loop/context.h"
+
+#include "base/assert.h"
+
+void nt_ctx_init(netron_ctx *ctx, nt_loop *loop, netron *node)
+{
+    ctx->loop = loop;
+    ctx->node = node;
+    ctx->memory.blocks = NULL;
+    ctx->is_cancelled = false;
+    nt_list_init(&ctx->waits);
+}
+
+void nt_ctx_fini(netron_ctx *ctx)
+{
+    NT_ASSERT(nt_list_is_empty(&ctx->waits));
+    netron_scope_end(&ctx->memory);
+}
+
+static netron_err cancelled(void)
+{
+    return nt_fail(NETRON_CANCELLED, "the caller has left, or the node is stopping");
+}
+
+netron_err nt_ctx_may_wait(const netron_ctx *ctx)
+{
+    if (ctx->is_cancelled)
+        return cancelled();
+    if (ctx->loop->fibers.current != NULL || nt_loop_may_run(ctx->loop))
+        return NETRON_OK;
+    return nt_fail(NETRON_CONTEXT, "this waits, and cannot here: call it on a fiber "
+                                   "(netron_post, netron_spawn), or from main between callbacks");
+}
+
+netron_err nt_wait_await_firmly(nt_loop *loop, nt_wait *wait)
+{
+    if (wait->fiber == NULL)
+        nt_loop_run_until(loop, &wait->is_done);
+    else
+        while (!wait->is_done)
+            nt_fiber_suspend(loop);
+    return wait->result;
+}
+
+netron_err nt_wait_await(netron_ctx *ctx, nt_wait *wait)
+{
+    nt_list_append(&ctx->waits, &wait->link);
+    netron_err result = nt_wait_await_firmly(ctx->loop, wait);
+    nt_list_remove(&wait->link);
+    return result;
+}
+
+void nt_wait_end(nt_wait *wait, netron_err result)
+{
+    if (wait->is_done)
+        return;
+    wait->is_done = true;
+    wait->result = result;
+    if (wait->fiber != NULL)
+        nt_fiber_wake(wait->fiber);
+}
+
+void nt_ctx_cancel(netron_ctx *ctx)
+{
+    ctx->is_cancelled = true;
+    for (nt_list *at; (at = nt_list_take(&ctx->waits)) != NULL;) {
+        nt_wait *wait = NT_ITEM(at, nt_wait, link);
+        if (wait->is_done)
+            continue;
+        if (wait->forget != NULL)
+            wait->forget(wait);
+        nt_wait_end(wait, NETRON_CANCELLED);
+    }
+}
+
+bool netron_cancelled(const netron_ctx *ctx)
+{
+    return ctx->is_cancelled;
+}
+
+netron *netron_node(const netron_ctx *ctx)
+{
+    return ctx->node;
+}
+
+int64_t netron_now_ms(const netron_ctx *ctx)
+{
+    (void)ctx;
+    return nt_wall_ms();
+}
+
+void *netron_alloc(netron_ctx *ctx, size_t size)
+{
+    return netron_scope_alloc(&ctx->memory, size);
+}
+
+netron_err netron_fail(netron_ctx *ctx, netron_err code, const char *format, ...)
+{
+    va_list args;
+    (void)ctx;
+    va_start(args, format);
+    nt_fail_v(code, format, args);
+    va_end(args);
+    return code;
+}

@@ -1,0 +1,63 @@
+/* context.h - netron_ctx: for whom a fiber works, and how its waits are cancelled.
+ *
+ * Upper layers put it first in structs of their own (a request, a node). A wait is on the waiting
+ * flow's stack; it ends exactly once: done, or cancelled.
+ */
+#ifndef NT_LOOP_CONTEXT_H
+#define NT_LOOP_CONTEXT_H
+
+#include <netron/fiber.h>
+
+#include "base/list.h"
+#include "loop/loop.h"
+
+struct netron_ctx {
+    nt_loop *loop;
+    netron *node;
+    nt_list waits;       /* nt_wait items; a zeroed head means none yet */
+    netron_scope memory; /* netron_alloc() */
+    bool is_cancelled;
+};
+
+typedef struct nt_wait nt_wait;
+struct nt_wait {
+    nt_list link;    /* in ctx->waits */
+    nt_fiber *fiber; /* NULL: main, which runs the loop meanwhile */
+    bool is_done;
+    netron_err result;
+    /* Cancelled: forget the wait wherever it is queued. May be NULL. */
+    void (*forget)(nt_wait *wait);
+};
+
+void nt_ctx_init(netron_ctx *ctx, nt_loop *loop, netron *node);
+/* Give ctx->memory back. No wait may be left. */
+void nt_ctx_fini(netron_ctx *ctx);
+
+/* Where may this flow wait? NETRON_OK: on a fiber, or in main. Else NETRON_CONTEXT, or
+ * NETRON_CANCELLED. */
+NETRON_MUST_CHECK netron_err nt_ctx_may_wait(const netron_ctx *ctx);
+
+/* Prepare a wait of the running flow. */
+static inline void nt_wait_init(nt_wait *wait, nt_loop *loop)
+{
+    wait->link.next = NULL;
+    wait->fiber = loop->fibers.current;
+    wait->is_done = false;
+    wait->result = NETRON_OK;
+    wait->forget = NULL;
+}
+
+/* Wait until nt_wait_end() or a cancel; returns the result. Suspends. Call nt_ctx_may_wait()
+ * first. */
+netron_err nt_wait_await(netron_ctx *ctx, nt_wait *wait);
+
+/* The same, but no cancel ends it. */
+netron_err nt_wait_await_firmly(nt_loop *loop, nt_wait *wait);
+
+/* End the wait. Only the first one counts. */
+void nt_wait_end(nt_wait *wait, netron_err result);
+
+/* Cancel everything that is waited for in the name of ctx, now and from now on. */
+void nt_ctx_cancel(netron_ctx *ctx);
+
+#endif

@@ -1,0 +1,290 @@
+/* loop.c - see loop.h. */
+#include "loop/loop.h"
+
+#include "base/arena.h"
+#include "base/assert.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+struct nt_posted {
+    nt_posted *next;
+    void (*fn)(void *arg, bool cancelled);
+    void *arg;
+};
+
+int64_t nt_wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool nt_loop_is_here(const nt_loop *loop)
+{
+    uv_thread_t self = uv_thread_self();
+    return uv_thread_equal(&self, &loop->thread) != 0;
+}
+
+bool nt_loop_may_run(const nt_loop *loop)
+{
+    return loop->is_own && !loop->is_running && loop->depth == 0 && nt_loop_is_here(loop);
+}
+
+/* ---- turns ---- */
+
+static void flush_all(nt_loop *loop)
+{
+    for (nt_list *at; (at = nt_list_take(&loop->dirty)) != NULL;) {
+        nt_flush *flush = NT_ITEM(at, nt_flush, link);
+        flush->fn(flush);
+    }
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    nt_loop *loop = idle->data;
+    nt_loop_enter(loop);
+    uv_idle_stop(idle);
+    nt_loop_leave(loop);
+}
+
+void nt_loop_touch(nt_loop *loop)
+{
+    if (loop->depth == 0 && loop->fibers.current == NULL && !loop->is_closing)
+        uv_idle_start(&loop->idle, on_idle);
+}
+
+static void arm(nt_loop *loop);
+
+void nt_loop_leave(nt_loop *loop)
+{
+    if (loop->depth > 1 || loop->fibers.current != NULL) {
+        loop->depth--;
+        return;
+    }
+    if (loop->fibers.ready != NULL)
+        nt_fibers_turn(loop);
+    flush_all(loop);
+    arm(loop);
+    loop->depth--;
+    if (loop->fibers.ready != NULL || !nt_list_is_empty(&loop->dirty))
+        nt_loop_touch(loop);
+}
+
+/* ---- timers ---- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    nt_loop *loop = timer->data;
+    nt_loop_enter(loop);
+    loop->armed_ms = UINT64_MAX;
+    nt_wheel_advance(&loop->wheel, nt_loop_now(loop));
+    nt_loop_leave(loop);
+}
+
+static void arm(nt_loop *loop)
+{
+    /* Asked only when the armed time may be too late; a time too early corrects itself. */
+    if (loop->wheel.count == 0 || loop->armed_ms != UINT64_MAX || loop->is_closing)
+        return;
+    uint64_t next = nt_wheel_next(&loop->wheel);
+    uint64_t now = nt_loop_now(loop);
+    uv_timer_start(&loop->timer, on_timer, next > now ? next - now : 0, 0);
+    loop->armed_ms = next;
+}
+
+void nt_loop_timer_start(nt_loop *loop, nt_timer *timer, uint64_t ms)
+{
+    uint64_t now = nt_loop_now(loop);
+    /* While no timer runs the wheel stands still; it must not replay the time since. */
+    if (loop->wheel.count == 0 && loop->wheel.now_ms < now)
+        loop->wheel.now_ms = now;
+    uint64_t due = ms > UINT64_MAX / 2 - now ? UINT64_MAX / 2 : now + ms;
+    nt_wheel_add(&loop->wheel, timer, due);
+    if (timer->due_ms >= loop->armed_ms || loop->is_closing)
+        return;
+    uv_timer_start(&loop->timer, on_timer, timer->due_ms > now ? timer->due_ms - now : 0, 0);
+    loop->armed_ms = timer->due_ms;
+}
+
+/* ---- posted work ---- */
+
+static nt_posted *take_posted(nt_loop *loop)
+{
+    uv_mutex_lock(&loop->lock);
+    nt_posted *first = loop->posted;
+    loop->posted = loop->posted_last = NULL;
+    uv_mutex_unlock(&loop->lock);
+    return first;
+}
+
+static void run_posted(nt_loop *loop, bool cancelled)
+{
+    for (nt_posted *job = take_posted(loop); job != NULL;) {
+        nt_posted *next = job->next;
+        job->fn(job->arg, cancelled);
+        free(job);
+        job = next;
+    }
+}
+
+static void on_async(uv_async_t *async)
+{
+    nt_loop *loop = async->data;
+    nt_loop_enter(loop);
+    run_posted(loop, false);
+    nt_loop_leave(loop);
+}
+
+netron_err nt_loop_post(nt_loop *loop, void (*fn)(void *arg, bool cancelled), void *arg)
+{
+    nt_posted *job = malloc(sizeof *job);
+    if (job == NULL)
+        return nt_no_memory();
+    *job = (nt_posted){.fn = fn, .arg = arg};
+    uv_mutex_lock(&loop->lock);
+    bool is_deaf = loop->is_deaf;
+    if (!is_deaf) {
+        if (loop->posted == NULL)
+            loop->posted = job;
+        else
+            loop->posted_last->next = job;
+        loop->posted_last = job;
+        uv_async_send(&loop->async);
+    }
+    uv_mutex_unlock(&loop->lock);
+    if (!is_deaf)
+        return NETRON_OK;
+    free(job);
+    return nt_fail(NETRON_CANCELLED, "the node is stopping");
+}
+
+/* ---- life ---- */
+
+typedef struct search {
+    nt_loop *found;
+} search;
+
+/* A loop given by the user carries our mark: a handle with our callback. */
+static void look_for_mark(uv_handle_t *handle, void *arg)
+{
+    search *s = arg;
+    if (handle->type == UV_ASYNC && ((uv_async_t *)handle)->async_cb == on_async &&
+        !uv_is_closing(handle))
+        s->found = handle->data;
+}
+
+static netron_err open_handles(nt_loop *loop)
+{
+    int rc = uv_async_init(loop->uv, &loop->async, on_async);
+    if (rc != 0)
+        return nt_fail(NETRON_INTERNAL, "libuv gives no async handle: %s", uv_strerror(rc));
+    uv_timer_init(loop->uv, &loop->timer);
+    uv_idle_init(loop->uv, &loop->idle);
+    loop->async.data = loop->timer.data = loop->idle.data = loop;
+    loop->handles = 3;
+    /* On a user's loop ours alone must not keep it running. */
+    if (!loop->is_own)
+        uv_unref((uv_handle_t *)&loop->async);
+    return NETRON_OK;
+}
+
+static netron_err init_loop(nt_loop *loop, uv_loop_t *uv, uint32_t max_fibers, size_t stack_bytes)
+{
+    loop->is_own = uv == NULL;
+    loop->uv = uv != NULL ? uv : &loop->own;
+    loop->refs = 1;
+    loop->armed_ms = UINT64_MAX;
+    loop->thread = uv_thread_self();
+    nt_list_init(&loop->dirty);
+    if (loop->is_own) {
+        int rc = uv_loop_init(loop->uv);
+        if (rc != 0)
+            return nt_fail(NETRON_INTERNAL, "libuv gives no loop: %s", uv_strerror(rc));
+    }
+    netron_err err = uv_mutex_init(&loop->lock) == 0 ? open_handles(loop) : nt_no_memory();
+    if (err != NETRON_OK) {
+        if (loop->is_own)
+            (void)uv_loop_close(loop->uv);
+        return err;
+    }
+    nt_wheel_init(&loop->wheel, nt_loop_now(loop));
+    nt_fibers_init(&loop->fibers, max_fibers, stack_bytes);
+    return NETRON_OK;
+}
+
+netron_err nt_loop_open(nt_loop **out, uv_loop_t *uv, uint32_t max_fibers, size_t stack_bytes)
+{
+    if (uv != NULL) {
+        search s = {NULL};
+        uv_walk(uv, look_for_mark, &s);
+        if (s.found != NULL) {
+            s.found->refs++;
+            *out = s.found;
+            return NETRON_OK;
+        }
+    }
+    nt_loop *loop = calloc(1, sizeof *loop);
+    if (loop == NULL)
+        return nt_no_memory();
+    netron_err err = init_loop(loop, uv, max_fibers, stack_bytes);
+    if (err != NETRON_OK) {
+        free(loop);
+        return err;
+    }
+    *out = loop;
+    return NETRON_OK;
+}
+
+static void free_loop(nt_loop *loop)
+{
+    nt_fibers_fini(&loop->fibers);
+    nt_chunk_unref(&loop->chunks, loop->input);
+    nt_chunks_fini(&loop->chunks);
+    nt_map_fini(&loop->places);
+    uv_mutex_destroy(&loop->lock);
+    nt_arena_trim();
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    nt_loop *loop = handle->data;
+    if (--loop->handles == 0 && !loop->is_own) {
+        free_loop(loop);
+        free(loop);
+    }
+}
+
+void nt_loop_close(nt_loop *loop)
+{
+    if (--loop->refs > 0)
+        return;
+    uv_mutex_lock(&loop->lock);
+    loop->is_deaf = true;
+    uv_mutex_unlock(&loop->lock);
+    run_posted(loop, true);
+    bool is_own = loop->is_own;
+    loop->is_closing = true;
+    uv_close((uv_handle_t *)&loop->async, on_closed);
+    uv_close((uv_handle_t *)&loop->timer, on_closed);
+    uv_close((uv_handle_t *)&loop->idle, on_closed);
+    if (!is_own)
+        return;
+    uv_run(loop->uv, UV_RUN_DEFAULT);
+    NT_ASSERT(uv_loop_close(loop->uv) == 0);
+    free_loop(loop);
+    free(loop);
+}
+
+void nt_loop_run_until(nt_loop *loop, const bool *done)
+{
+    NT_ASSERT(nt_loop_may_run(loop));
+    /* What main did before this may have made fibers ready or left output to flush. */
+    nt_loop_enter(loop);
+    nt_loop_leave(loop);
+    loop->is_running = true;
+    while (!*done)
+        uv_run(loop->uv, UV_RUN_ONCE);
+    loop->is_running = false;
+}

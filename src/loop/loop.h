@@ -1,0 +1,115 @@
+/* loop.h - libuv behind a small face: one loop, its fibers, timers and buffers.
+ *
+ * Every libuv callback of ours is wrapped in nt_loop_enter() and nt_loop_leave(). The outermost
+ * leave takes a turn: fibers that became ready run, then everything written meanwhile is flushed,
+ * once per connection. Several nodes may share a loop; the last one frees it.
+ *
+ * Thread: everything here belongs to the loop's thread but nt_loop_post() and
+ * nt_loop_is_here().
+ */
+#ifndef NT_LOOP_LOOP_H
+#define NT_LOOP_LOOP_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "loop/chunk.h"
+#include "loop/fiber.h"
+#include "loop/timer.h"
+
+#include <uv.h>
+
+typedef struct nt_posted nt_posted;
+
+typedef struct nt_loop {
+    uv_loop_t *uv;
+    uv_loop_t own;      /* used unless the user gave a loop */
+    bool is_own;
+    bool is_closing;
+    bool is_running;    /* inside uv_run() of ours */
+    bool in_thread;     /* runs in a thread of its own (netron_start) */
+    unsigned refs;      /* nodes */
+    unsigned handles;   /* of ours that are still open */
+    unsigned depth;     /* of nt_loop_enter() */
+    uv_thread_t thread;
+    uv_async_t async;
+    uv_timer_t timer;
+    uv_idle_t idle;
+    uint64_t armed_ms;  /* when `timer` fires; UINT64_MAX: not armed */
+    nt_wheel wheel;
+    nt_fibers fibers;
+    nt_chunks chunks;
+    nt_chunk *input;    /* what sockets are read into; NULL until one is needed */
+    size_t held_bytes;  /* input that incomplete messages and waiting handlers hold */
+    nt_list dirty;      /* nt_flush items */
+    nt_map places;      /* what memory:// listens on, by name */
+    uv_mutex_t lock;    /* guards `posted` and `is_deaf` */
+    nt_posted *posted, *posted_last;
+    bool is_deaf;       /* takes no more posted work */
+} nt_loop;
+
+/* Something to do once at the end of the turn. Zeroed: not queued. */
+typedef struct nt_flush {
+    nt_list link;
+    void (*fn)(struct nt_flush *flush);
+} nt_flush;
+
+/* The nt_loop of a uv loop: made at first, else one more reference. `uv` NULL makes a new loop. */
+NETRON_MUST_CHECK netron_err nt_loop_open(nt_loop **out, uv_loop_t *uv, uint32_t max_fibers,
+    size_t stack_bytes);
+/* Drop a reference; the last one closes. On a loop of our own this runs it until all is closed;
+ * on a user's, memory goes when that loop has run on. */
+void nt_loop_close(nt_loop *loop);
+
+/* Around every callback, and around what main does directly. */
+static inline void nt_loop_enter(nt_loop *loop)
+{
+    loop->depth++;
+}
+void nt_loop_leave(nt_loop *loop);
+
+/* Something is ready: make sure a turn comes. */
+void nt_loop_touch(nt_loop *loop);
+
+static inline void nt_loop_flush_later(nt_loop *loop, nt_flush *flush)
+{
+    if (flush->link.next == NULL)
+        nt_list_append(&loop->dirty, &flush->link);
+}
+
+/* Milliseconds of the loop's monotonic clock, as of the start of this iteration. */
+static inline uint64_t nt_loop_now(const nt_loop *loop)
+{
+    return uv_now(loop->uv);
+}
+
+/* Milliseconds since 1970, read afresh. */
+int64_t nt_wall_ms(void);
+
+/* Fire `timer` once in `ms` milliseconds. */
+void nt_loop_timer_start(nt_loop *loop, nt_timer *timer, uint64_t ms);
+static inline void nt_loop_timer_stop(nt_loop *loop, nt_timer *timer)
+{
+    nt_wheel_remove(&loop->wheel, timer);
+}
+
+/* Run fn(arg) on the loop's thread, in the scheduler. Any thread. `cancelled` is true when the
+ * loop closes instead. NETRON_CANCELLED: the loop is closing and fn will not run. */
+NETRON_MUST_CHECK netron_err nt_loop_post(nt_loop *loop, void (*fn)(void *arg, bool cancelled),
+    void *arg);
+
+/* True on the loop's thread. Any thread. */
+bool nt_loop_is_here(const nt_loop *loop);
+
+/* True where waiting by running the loop is allowed: outside callbacks, on a loop of ours. */
+bool nt_loop_may_run(const nt_loop *loop);
+
+/* Run the loop until *done. */
+void nt_loop_run_until(nt_loop *loop, const bool *done);
+
+/* The running fiber, or NULL in the scheduler and outside. */
+static inline nt_fiber *nt_loop_fiber(const nt_loop *loop)
+{
+    return loop->fibers.current;
+}
+
+#endif

@@ -1,0 +1,22 @@
+/* check.h - cmocka with the headers it needs, for tests. */
+#ifndef NT_SUPPORT_CHECK_H
+#define NT_SUPPORT_CHECK_H
+
+/* cmocka.h uses these without including them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* The claim of a table test, with the row it fails on. */
+#define NT_CHECK_ROW(claim, label)                                                                 \
+    do {                                                                                           \
+        if (!(claim))                                                                              \
+            fail_msg("not so: %s, for: %s", #claim, (label));                                      \
+    } while (0)
+
+#define NT_COUNT(array) (sizeof(array) / sizeof *(array))
+
+#endif
