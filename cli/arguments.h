@@ -18,11 +18,17 @@ typedef struct cli_target {
 } cli_target;
 
 /* One word to a value in `scope`. CLI_OK, or CLI_USAGE with the mistake told. */
-int cli_argument_read(cli *c, netron_scope *scope, const cli_target *target, const char *word,
-    netron_value *out);
+int cli_argument_read(
+    cli *c, netron_scope *scope, const cli_target *target, const char *word, netron_value *out);
+
+/* The words that stand for a method's arguments. */
+typedef struct cli_words {
+    const char *const *items;
+    size_t count;
+} cli_words;
 
 /* All words to a list value. `method` is the method's entry in `meta`; both may be NULL. */
 int cli_arguments_read(cli *c, netron_scope *scope, const netron_value *meta,
-    const netron_value *method, netron_value *out);
+    const netron_value *method, cli_words words, netron_value *out);
 
 #endif

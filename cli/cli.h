@@ -79,10 +79,21 @@ struct cli {
 /* The command called `name`, or NULL. */
 const cli_command *cli_command_find(const cli *c, const char *name);
 
-/* A wrong command line: say what is wrong and where help is. Returns CLI_USAGE. */
-int cli_usage(cli *c, const char *format, ...) NETRON_PRINTF(2, 3);
-
 /* Text made in c->scope; "" when memory is out. */
 const char *cli_text(cli *c, const char *format, ...) NETRON_PRINTF(2, 3);
+
+/* The ways to fail. Each tells the reason and returns the exit code. */
+
+/* A wrong command line: what is wrong, and where help is. CLI_USAGE. */
+int cli_usage(cli *c, const char *format, ...) NETRON_PRINTF(2, 3);
+/* Something given cannot be used. `name` says what kind of failure it is, for JSON; `fix` is the way
+ * out, or NULL. CLI_USAGE. */
+int cli_refuse(cli *c, const char *name, const char *message, const char *fix);
+/* A netron function returned `err`: what netron_last_error() knows of it. Returns `code`. */
+int cli_fail(cli *c, netron_err err, int code, const char *fix);
+
+/* A node that logs to standard error as --log says, else at the usual level. `id` may be NULL. NULL:
+ * netron_last_error() says why. */
+netron *cli_node_new(const cli *c, const char *id, netron_log_level usual);
 
 #endif

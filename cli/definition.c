@@ -59,6 +59,11 @@ const netron_value *cli_member(const netron_value *meta, const char *kind, const
     return cli_map_of(cli_map_of(meta, kind), name);
 }
 
+bool cli_type_is(netron_str type, const char *name)
+{
+    return netron_eq(type, netron_s(name));
+}
+
 /* Cut `prefix` from the front, if it is there. */
 static bool cut_front(netron_str *text, const char *prefix)
 {
@@ -79,22 +84,6 @@ static bool cut_back(netron_str *text, const char *suffix)
     return true;
 }
 
-cli_type cli_type_read(netron_str decl)
-{
-    cli_type type = {.name = decl};
-    type.is_optional = cut_back(&type.name, "?") || cut_front(&type.name, "opt_");
-    if (cut_front(&type.name, "list_") || cut_back(&type.name, "[]"))
-        type.shape = CLI_SHAPE_LIST;
-    else if (cut_front(&type.name, "map_"))
-        type.shape = CLI_SHAPE_MAP;
-    return type;
-}
-
-bool cli_type_is(netron_str type, const char *name)
-{
-    return netron_eq(type, netron_s(name));
-}
-
 const netron_value *cli_named_type(const netron_value *meta, netron_str name)
 {
     const netron_value *types = cli_map_of(meta, "types");
@@ -104,4 +93,44 @@ const netron_value *cli_named_type(const netron_value *meta, netron_str name)
             return &entry->value;
     }
     return NULL;
+}
+
+/* A type that a project named: NETRON_LIST(user_list, user) is {kind: "list", item: "user"}. */
+static void follow_name(const netron_value *meta, cli_type *type)
+{
+    const netron_value *named = cli_named_type(meta, type->item);
+    netron_str kind = cli_text_of(named, "kind");
+    netron_str item = cli_text_of(named, "item");
+    if (item.size == 0)
+        return;
+    if (cli_type_is(kind, "list"))
+        type->shape = CLI_SHAPE_LIST;
+    else if (cli_type_is(kind, "map"))
+        type->shape = CLI_SHAPE_MAP;
+    else
+        type->whole = item;
+    type->is_optional = type->is_optional || type->shape == CLI_SHAPE_ONE;
+    type->item = item;
+}
+
+cli_type cli_type_read(const netron_value *meta, netron_str decl)
+{
+    cli_type type = {.whole = decl};
+    type.is_optional = cut_back(&type.whole, "?") || cut_front(&type.whole, "opt_");
+    type.item = type.whole;
+    if (cut_front(&type.item, "list_"))
+        type.shape = CLI_SHAPE_LIST;
+    else if (cut_front(&type.item, "map_"))
+        type.shape = CLI_SHAPE_MAP;
+    else
+        follow_name(meta, &type);
+    return type;
+}
+
+netron_str cli_type_of_item(netron_str decl, bool *is_stream)
+{
+    bool is_cut = cut_front(&decl, "stream ");
+    if (is_stream != NULL)
+        *is_stream = is_cut;
+    return decl;
 }

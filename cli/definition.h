@@ -26,14 +26,18 @@ netron_str cli_declared(const netron_value *item);
 /* The named member, or NULL. `kind` is "methods", "properties" or "events". */
 const netron_value *cli_member(const netron_value *meta, const char *kind, const char *name);
 
-/* A declared type: what stands around its name. */
+/* A declared type: "list_u32", "opt_date", or a name that stands for such a one in meta.types. */
 typedef enum cli_shape { CLI_SHAPE_ONE, CLI_SHAPE_LIST, CLI_SHAPE_MAP } cli_shape;
 typedef struct cli_type {
-    netron_str name; /* of the type itself, or of what a list or map holds */
+    netron_str whole; /* without the mark of an optional one */
+    netron_str item;  /* what a list or map holds; else the same as whole */
     cli_shape shape;
     bool is_optional;
 } cli_type;
-cli_type cli_type_read(netron_str decl);
+cli_type cli_type_read(const netron_value *meta, netron_str decl);
+
+/* "stream u64" to "u64"; anything else stays. *is_stream (may be NULL) tells which. */
+netron_str cli_type_of_item(netron_str decl, bool *is_stream);
 
 /* True when the type is called `name`. */
 bool cli_type_is(netron_str type, const char *name);

@@ -20,7 +20,7 @@ const char *cli_parse_list(const char *text, void *out)
     if (text[0] == '\0')
         return "something that is not empty";
     if (list->count == sizeof list->items / sizeof list->items[0])
-        return "the 33rd time this option is given; 32 are allowed";
+        return "one of the 32 that may be given";
     list->items[list->count++] = text;
     return NULL;
 }
@@ -196,8 +196,8 @@ static int read_option(reading *r, found at, const char *value)
         return CLI_OK;
     }
     if (value == NULL && r->next == r->argc)
-        return cli_usage(r->cli, "--%s needs a value: --%s %s", option->name, option->name,
-            option->value);
+        return cli_usage(
+            r->cli, "--%s needs a value: --%s %s", option->name, option->name, option->value);
     if (value == NULL)
         value = r->argv[r->next++];
     const char *expected = option->parse(value, at.base + option->offset);
@@ -275,8 +275,8 @@ static int take_url(cli *c)
         return cli_usage(c, "which node? Give its address first, such as ws://127.0.0.1:7070, "
                             "or set NETRON_URL");
     if (!is_address(usual))
-        return cli_usage(c, "NETRON_URL is '%s', which is no address such as ws://127.0.0.1:7070",
-            usual);
+        return cli_usage(
+            c, "NETRON_URL is '%s', which is no address such as ws://127.0.0.1:7070", usual);
     c->url = usual;
     return CLI_OK;
 }

@@ -12,7 +12,7 @@
 const char *cli_parse_text(const char *text, void *out);     /* const char *, not empty */
 const char *cli_parse_duration(const char *text, void *out); /* uint32_t, milliseconds, not 0 */
 const char *cli_parse_count(const char *text, void *out);    /* uint64_t, not 0 */
-const char *cli_parse_list(const char *text, void *out);     /* cli_list: the option may be repeated */
+const char *cli_parse_list(const char *text, void *out); /* cli_list: the option may be repeated */
 
 typedef struct cli_list {
     const char *items[32];

@@ -27,11 +27,11 @@ void cli_output_init(cli_output *out, bool json)
     };
 }
 
-static const char *style_start(cli_style style)
+static const char *style_code(cli_style style)
 {
     switch (style) {
     case CLI_PLAIN:
-        return "";
+        return "\033[0m";
     case CLI_BOLD:
         return "\033[1m";
     case CLI_DIM:
@@ -40,11 +40,6 @@ static const char *style_start(cli_style style)
         return "\033[1;31m";
     }
     return "";
-}
-
-static const char *style_end(cli_style style)
-{
-    return style == CLI_PLAIN ? "" : "\033[0m";
 }
 
 /* ---- standard output --------------------------------------------------------------------- */
@@ -58,33 +53,22 @@ static void write_out(cli_output *out, const void *data, size_t size)
         out->failed = errno != 0 ? errno : EIO;
 }
 
-static void put_v(cli_output *out, const char *format, va_list args)
+void cli_put(cli_output *out, const char *format, ...)
 {
     if (out->failed != 0)
         return;
+    va_list args;
+    va_start(args, format);
     out->is_dirty = true;
     if (vprintf(format, args) < 0)
         out->failed = errno != 0 ? errno : EIO;
-}
-
-void cli_put(cli_output *out, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    put_v(out, format, args);
     va_end(args);
 }
 
-void cli_put_styled(cli_output *out, cli_style style, const char *format, ...)
+void cli_put_style(cli_output *out, cli_style style)
 {
-    if (!out->has_colour)
-        style = CLI_PLAIN;
-    cli_put(out, "%s", style_start(style));
-    va_list args;
-    va_start(args, format);
-    put_v(out, format, args);
-    va_end(args);
-    cli_put(out, "%s", style_end(style));
+    if (out->has_colour)
+        cli_put(out, "%s", style_code(style));
 }
 
 /* How many bytes at `at` a terminal would obey: C0 controls but tab and newline, DEL, and the C1
@@ -161,14 +145,14 @@ static void put_unquoted(cli_output *out, const netron_value *value)
     cli_put(out, "\n");
 }
 
-static void put_text_result(cli_output *out, const netron_value *value, bool quote_text)
+static void put_text_result(cli_output *out, const netron_value *value)
 {
     const char *odd = odd_number(value);
     if (value->type == NETRON_TYPE_UNDEFINED)
         return;
     if (odd != NULL) {
         cli_put(out, "%s\n", odd);
-    } else if (value->type == NETRON_TYPE_STR && !quote_text) {
+    } else if (value->type == NETRON_TYPE_STR) {
         cli_put_foreign(out, value->as.str);
         cli_put(out, "\n");
     } else if (value->type == NETRON_TYPE_BYTES && !out->is_terminal) {
@@ -180,12 +164,12 @@ static void put_text_result(cli_output *out, const netron_value *value, bool quo
     }
 }
 
-void cli_put_result(cli_output *out, const netron_value *value, bool quote_text)
+void cli_put_result(cli_output *out, const netron_value *value, bool as_json)
 {
-    if (out->json)
+    if (out->json || as_json)
         cli_put_json(out, value);
     else
-        put_text_result(out, value, quote_text);
+        put_text_result(out, value);
 }
 
 void cli_flush(cli_output *out)
@@ -240,8 +224,9 @@ static void put_reason(netron_err code, const char *message)
 
 static void put_failure_text(const cli_output *out, const cli_failure *failure)
 {
-    cli_style style = out->has_colour_note ? CLI_RED : CLI_PLAIN;
-    fprintf(stderr, "%snetron:%s ", style_start(style), style_end(style));
+    bool colour = out->has_colour_note;
+    fprintf(stderr, "%snetron:%s ", colour ? style_code(CLI_RED) : "",
+        colour ? style_code(CLI_PLAIN) : "");
     put_reason(failure->code, failure->message);
     int depth = 0;
     for (const netron_error *cause = failure->cause; cause != NULL && depth < 8; depth++) {

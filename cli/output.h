@@ -26,16 +26,16 @@ void cli_output_init(cli_output *out, bool json);
 
 /* Text to standard output, as it is. */
 void cli_put(cli_output *out, const char *format, ...) NETRON_PRINTF(2, 3);
-/* The same in a style, when standard output has colour. */
-void cli_put_styled(cli_output *out, cli_style style, const char *format, ...) NETRON_PRINTF(3, 4);
+/* What follows is printed in a style, until CLI_PLAIN; nothing happens without colour. */
+void cli_put_style(cli_output *out, cli_style style);
 /* Text that came from outside: control characters are shown as \xNN on a terminal. */
 void cli_put_foreign(cli_output *out, netron_str text);
 /* A value as one line of JSON. */
 void cli_put_json(cli_output *out, const netron_value *value);
 
-/* A result. With --json: a line of JSON, always. Else undefined is nothing, text is bare unless
- * `quote_text`, bytes are raw (base64 on a terminal), anything else a line of JSON. */
-void cli_put_result(cli_output *out, const netron_value *value, bool quote_text);
+/* A result. With --json or `as_json` a line of JSON, always. Else undefined is nothing, text is bare,
+ * bytes are raw (base64 on a terminal), a date is bare, anything else is a line of JSON. */
+void cli_put_result(cli_output *out, const netron_value *value, bool as_json);
 
 void cli_flush(cli_output *out);
 
@@ -48,9 +48,9 @@ typedef struct cli_failure {
     netron_err code;
     const char *name;
     const char *message;
-    const netron_value *details;     /* may be NULL */
+    const netron_value *details;      /* may be NULL */
     const struct netron_error *cause; /* may be NULL */
-    const char *fix;                 /* may be NULL */
+    const char *fix;                  /* may be NULL */
 } cli_failure;
 void cli_put_failure(const cli_output *out, const cli_failure *failure);
 

@@ -9,9 +9,9 @@
 
 #include <netron/fiber.h>
 
-#include <signal.h>
-
 #include "cli.h"
+
+#include <signal.h>
 
 typedef struct cli_session {
     cli *cli;

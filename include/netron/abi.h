@@ -338,12 +338,12 @@ typedef struct nt_call {
     netron_err err;
 } nt_call;
 
-typedef enum nt_request { NT_REQUEST_GET = 1, NT_REQUEST_SET = 2, NT_REQUEST_CALL = 3 } nt_request;
+typedef enum nt_request_kind { NT_REQUEST_GET = 1, NT_REQUEST_SET = 2, NT_REQUEST_CALL = 3 } nt_request_kind;
 
 /* Begin a request: the writer takes the arguments. Never NULL; errors are told by the function
  * that ends it. */
 NETRON_API nt_writer *netron_abi_call_begin(nt_call *call, const netron_proxy *proxy,
-    unsigned index, nt_request kind);
+    unsigned index, nt_request_kind kind);
 /* Send it and wait for the answer. `load` is NULL when there is no result. Suspends. */
 NETRON_API netron_err netron_abi_call_await(nt_call *call, nt_load_fn load, void *result);
 

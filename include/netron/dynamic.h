@@ -42,6 +42,11 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_expose(netron *node, const netron
  * NETRON_NOT_FOUND. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_unexpose(netron *node, const char *name);
 
+/* Fail with an answer of any form - text, a RangeError, null - instead of a TitanError. `payload` is
+ * copied. Returns `code`. */
+NETRON_API netron_err netron_fail_value(netron_ctx *ctx, netron_err code,
+    const netron_value *payload);
+
 /* Make a service that the caller of ctx can use by reference, and a value to return for it
  * (PROTOCOL.md §5, "Returning a service instance"). Each return counts one reference for that peer;
  * when the peer has released them all or is gone, on_end runs. Returning the same `user` with the

@@ -23,6 +23,9 @@ extern "C" {
 NETRON_API NETRON_MUST_CHECK netron_err netron_connect(netron *node, const char *url,
     netron_peer **out);
 
+/* The connected peer with this id, or NULL. Of several with one id it is the first that came. */
+NETRON_API netron_peer *netron_peer_find(netron *node, const char *id);
+
 /* This node as a peer. Borrowed; never NULL. */
 NETRON_API netron_peer *netron_local(netron *node);
 

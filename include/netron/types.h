@@ -24,8 +24,8 @@
  * points to is borrowed (netron/value.h).
  *
  * No name without a prefix leaks from here: a contract's i64 is pasted to nt_type_i64. Each type T
- * has nt_type_T, nt_flat_T (1: it points to nothing), nt_put_T, nt_get_T, nt_load_T, nt_missing_T
- * (true, and made absent: it may be left out), nt_absent_T and nt_info_T.
+ * has nt_type_T, nt_flat_T (1: it points to nothing), nt_put_T, nt_get_T, nt_load_T, nt_default_T,
+ * nt_missing_T (true, and made absent: it may be left out), nt_absent_T and nt_info_T.
  */
 #ifndef NETRON_TYPES_H
 #define NETRON_TYPES_H
@@ -53,18 +53,24 @@
 #define nt_put__Bool     nt_put_bool
 #define nt_get__Bool     nt_get_bool
 #define nt_load__Bool    nt_load_bool
+#define nt_default__Bool nt_default_bool
 #define nt_missing__Bool nt_missing_bool
 #define nt_absent__Bool  nt_absent_bool
 #define nt_info__Bool    nt_info_bool
 
 /* The rest of a type that has nt_type_T, nt_put_T and nt_get_T. */
-#define NT_TYPE_LOAD(T)                                                                            \
+#define NT_TYPE_OUT(T)                                                                             \
     NT_FN bool nt_load_##T(nt_reader *reader_, void *out_)                                         \
     {                                                                                              \
         return nt_get_##T(reader_, (nt_type_##T *)out_);                                           \
+    }                                                                                              \
+    NT_FN bool nt_default_##T(nt_type_##T *out_, nt_type_##T value_)                               \
+    {                                                                                              \
+        *out_ = value_;                                                                            \
+        return true;                                                                               \
     }
 #define NT_TYPE_REQUIRED(T)                                                                        \
-    NT_TYPE_LOAD(T)                                                                                \
+    NT_TYPE_OUT(T)                                                                                 \
     NT_FN bool nt_missing_##T(nt_type_##T *out_)                                                   \
     {                                                                                              \
         (void)out_;                                                                                \
@@ -306,7 +312,7 @@ enum {
         out_->present = true;                                                                      \
         return nt_get_##I(reader_, &out_->value);                                                  \
     }                                                                                              \
-    NT_TYPE_LOAD(T)                                                                                \
+    NT_TYPE_OUT(T)                                                                                 \
     NT_TYPE_INFO(T, #T, NT_KIND_OPT, 0, 0, NULL, NULL, nt_info_##I)
 
 #define NT_CONTAINERS(T)                                                                           \
@@ -381,7 +387,7 @@ NT_CONTAINERS(any)
     NT_FN bool nt_get_##T(nt_reader *reader_, T *out_)                                             \
     {                                                                                              \
         enum { NT_EACH(NT_FIELD_INDEX, , ~, __VA_ARGS__) nt_fields };                              \
-        NT_STATIC_ASSERT(nt_fields <= 64, "struct " #T ": at most 64 fields");                \
+        NT_STATIC_ASSERT(nt_fields <= 64, "struct " #T ": at most 64 fields");                     \
         uint64_t nt_seen = 0;                                                                      \
         size_t nt_left;                                                                            \
         if (!netron_abi_get_struct(reader_, &nt_left))                                             \
@@ -402,7 +408,7 @@ NT_CONTAINERS(any)
     {                                                                                              \
         static const nt_field nt_all[] = {NT_EACH(NT_FIELD_DESCRIBE, , ~, __VA_ARGS__)};           \
         static const nt_type nt_info = {                                                           \
-            #T, NT_KIND_STRUCT, 0, NT_COUNT(~, __VA_ARGS__), nt_all, NULL, NULL};                  \
+            #T, NT_KIND_STRUCT, 0, NT_TAIL_COUNT(~, __VA_ARGS__), nt_all, NULL, NULL};             \
         return &nt_info;                                                                           \
     }                                                                                              \
     NT_END
@@ -420,7 +426,7 @@ NT_CONTAINERS(any)
     {                                                                                              \
         static const char *const nt_names[] = {NT_EACH(NT_ENUM_NAME, , ~, __VA_ARGS__)};           \
         static const nt_type nt_info = {                                                           \
-            #T, NT_KIND_ENUM, 0, NT_COUNT(~, __VA_ARGS__), NULL, nt_names, NULL};                  \
+            #T, NT_KIND_ENUM, 0, NT_TAIL_COUNT(~, __VA_ARGS__), NULL, nt_names, NULL};             \
         return &nt_info;                                                                           \
     }                                                                                              \
     NT_FN void nt_put_##T(nt_writer *writer_, T value_)                                            \
@@ -429,7 +435,7 @@ NT_CONTAINERS(any)
     }                                                                                              \
     NT_FN bool nt_get_##T(nt_reader *reader_, T *out_)                                             \
     {                                                                                              \
-        int nt_value;                                                                              \
+        int nt_value = 0;                                                                          \
         if (!nt_get_enum(reader_, nt_info_##T(), &nt_value))                                       \
             return false;                                                                          \
         *out_ = (T)nt_value;                                                                       \

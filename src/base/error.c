@@ -65,6 +65,7 @@ static nt_error_slot *slot(void)
 
 static void fill(nt_error_slot *into, netron_err code, const char *message)
 {
+    into->payload = NULL;
     into->error = (netron_error){
         .code = code, .name = "TitanError", .message = message, .hop = ""};
 }
@@ -118,6 +119,16 @@ const netron_error *netron_last_error(void)
 netron_scope *nt_error_scope(void)
 {
     return &slot()->scope;
+}
+
+const netron_value *nt_error_payload(void)
+{
+    return slot()->payload;
+}
+
+void nt_error_set_payload(const netron_value *payload)
+{
+    slot()->payload = payload;
 }
 
 void nt_error_clear(void)

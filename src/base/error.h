@@ -19,12 +19,17 @@ netron_error *nt_error_last(void);
 /* Memory for what the last error points to (details, cause); emptied by the next nt_fail(). */
 netron_scope *nt_error_scope(void);
 
+/* What goes to the caller instead of a TitanError: lives in nt_error_scope(), or NULL. */
+const netron_value *nt_error_payload(void);
+void nt_error_set_payload(const netron_value *payload);
+
 /* Forget the last failure. */
 void nt_error_clear(void);
 
 /* Where one fiber keeps its last failure. Zeroed is "none yet". */
 typedef struct nt_error_slot {
     netron_error error;
+    const netron_value *payload; /* what goes to the caller instead of a TitanError; or NULL */
     netron_scope scope;
 } nt_error_slot;
 

@@ -290,11 +290,11 @@ static bool small_of_notation(notation *noted, netron_str kind, const netron_val
     else if (netron_eq(kind, netron_s("-0")))
         *out = netron_f64_value(-0.0);
     else if (netron_eq(kind, netron_s("nan")))
-        *out = netron_f64_value(NAN);
+        *out = netron_f64_value((double)NAN);
     else if (netron_eq(kind, netron_s("+inf")))
-        *out = netron_f64_value(INFINITY);
+        *out = netron_f64_value((double)INFINITY);
     else if (netron_eq(kind, netron_s("-inf")))
-        *out = netron_f64_value(-INFINITY);
+        *out = netron_f64_value(-(double)INFINITY);
     else if (netron_eq(kind, netron_s("bin")))
         *out = netron_bytes_value(
             bytes_of_hex(noted->scope, text_of(json, "hex"), &noted->whole));
@@ -554,14 +554,14 @@ static void check_bytes(const char *what, netron_bytes expected, netron_bytes go
         fail_hex(what, expected, got);
 }
 
-static void check_same(const netron_value *notation, const netron_value *got)
+static void check_same(const netron_value *note, const netron_value *got)
 {
     netron_scope_auto(scope);
     notation noted = {.scope = &scope, .whole = true};
-    netron_value expected = value_of_notation(&noted, notation);
-    if (noted.whole ? !same(&expected, got) : !same_summary(notation, got))
+    netron_value expected = value_of_notation(&noted, note);
+    if (noted.whole ? !same(&expected, got) : !same_summary(note, got))
         fail_msg("decoded as %s instead of %s", netron_value_json(&scope, got),
-            netron_value_json(&scope, notation));
+            netron_value_json(&scope, note));
 }
 
 /* Encode what the notation says. Numbers over 2^53 are not exact in it. */

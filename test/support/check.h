@@ -2,13 +2,15 @@
 #ifndef NT_SUPPORT_CHECK_H
 #define NT_SUPPORT_CHECK_H
 
-/* cmocka.h uses these without including them. */
+/* cmocka.h uses these without including them, so they come first. */
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+/* clang-format on */
 
 /* The claim of a table test, with the row it fails on. */
 #define NT_CHECK_ROW(claim, label)                                                                 \

@@ -1,0 +1,155 @@
+/* cmd_on.c - netron on: print events as they come.
+ *
+ * Events print from the loop. The main thread sleeps on session->wake, a channel that is closed by
+ * whatever ends the command: the last event asked for, an interrupt, the connection, a reader of
+ * our output that left. Only then does it unsubscribe: existing nodes forget no subscription by
+ * themselves (PROTOCOL.md, "Events").
+ */
+#include "commands.h"
+#include "definition.h"
+#include "options.h"
+#include "session.h"
+
+typedef struct on_options {
+    uint64_t count; /* 0: no end */
+} on_options;
+
+typedef struct watch {
+    cli_session *session;
+    uint64_t left; /* events yet to print; UINT64_MAX: no end */
+    netron_err ended;
+} watch;
+
+static void wake(const watch *w)
+{
+    if (w->session->wake != NULL)
+        netron_channel_close(w->session->wake);
+}
+
+/* One argument is printed as itself, several as a list. */
+static void print_event(void *user, const netron_value *args, size_t count)
+{
+    watch *w = user;
+    cli_output *out = &w->session->cli->out;
+    netron_value whole = count == 1 ? args[0] : netron_list_value(args, count);
+    if (w->left == 0)
+        return;
+    cli_put_json(out, &whole);
+    cli_flush(out);
+    if (w->left != UINT64_MAX)
+        w->left--;
+    if (w->left == 0 || out->failed != 0)
+        wake(w);
+}
+
+static void end_watch(void *user, netron_err reason)
+{
+    watch *w = user;
+    w->ended = reason;
+    wake(w);
+}
+
+/* "-" stands for no service: events of the node itself. */
+static bool is_node(const char *service)
+{
+    return strcmp(service, "-") == 0;
+}
+
+static const char *list_events(cli *c, const netron_value *events)
+{
+    const char *names = "";
+    const netron_entry *entry;
+    for (size_t i = 0; (entry = cli_entry(events, i)) != NULL; i++)
+        names = cli_text(c, "%s%s%.*s", names, i > 0 ? ", " : "", NETRON_STR(entry->key.as.str));
+    return names;
+}
+
+static int fail_event(cli *c, const char *service, const char *event, const netron_value *events)
+{
+    const char *names = list_events(c, events);
+    cli_failure failure = {
+        .code = NETRON_NOT_FOUND,
+        .name = "TitanError",
+        .message = cli_text(c, "%s has no event %s", service, event),
+        .fix = cli_text(c, "netron describe %s shows what there is", c->url),
+    };
+    if (names[0] != '\0')
+        failure.message = cli_text(c, "%s; it has %s", failure.message, names);
+    cli_put_failure(&c->out, &failure);
+    return CLI_FAILED;
+}
+
+/* Nodes that declare their events are asked for no other; existing nodes declare none. */
+static int check_event(cli_session *session, const char *service, const char *event)
+{
+    const netron_value *meta;
+    int code = cli_session_describe(session, service, &meta);
+    if (code != CLI_OK)
+        return code;
+    const netron_value *events = cli_map_of(meta, "events");
+    if (events == NULL || cli_map_of(events, event) != NULL)
+        return CLI_OK;
+    return fail_event(session->cli, service, event, events);
+}
+
+static int watch_events(cli_session *session, watch *w, const char *service, const char *event)
+{
+    netron_ctx *ctx = netron_context(session->node);
+    netron_subscription *subscription;
+    char nothing;
+    session->wake = netron_channel_new(ctx, 1, sizeof nothing);
+    if (session->wake == NULL)
+        return cli_session_fail(session, NETRON_NO_MEMORY);
+    netron_err err = netron_on(session->peer, event, print_event, end_watch, w, &subscription);
+    if (err != NETRON_OK)
+        return cli_session_fail(session, err);
+    cli_note(&session->cli->out, "listening for %s%s%s (Ctrl-C ends)", event,
+        is_node(service) ? "" : " of ", is_node(service) ? "" : service);
+    while (netron_channel_receive(ctx, session->wake, &nothing) == NETRON_OK)
+        continue;
+    if (w->ended != NETRON_OK)
+        return cli_session_fail(session, w->ended);
+    netron_unsubscribe(subscription);
+    return CLI_OK;
+}
+
+static int run(cli *c, const void *options)
+{
+    const on_options *given = options;
+    const char *service = c->words[0], *event = c->words[1];
+    cli_session session;
+    watch w = {.session = &session, .left = given->count != 0 ? given->count : UINT64_MAX};
+    int code = cli_session_open(&session, c);
+    if (code == CLI_OK && !is_node(service))
+        code = check_event(&session, service, event);
+    if (code == CLI_OK)
+        code = watch_events(&session, &w, service, event);
+    return cli_session_close(&session, code);
+}
+
+static const cli_option options[] = {
+    {"count", 'n', "N", cli_parse_count, offsetof(on_options, count),
+        "end after N events, with exit code 0"},
+    {0},
+};
+
+const cli_command cli_command_on = {
+    .name = "on",
+    .task = "Ask a node",
+    .summary = "print events as they come",
+    .operands = {"URL", "SERVICE", "EVENT"},
+    .options = options,
+    .options_size = sizeof(on_options),
+    .run = run,
+    .help = "An event is a line of JSON: its argument, or a list when it has none or several.\n"
+            "Once the subscription stands, a line on standard error says so (not with --json).\n"
+            "\n"
+            "Events of the node itself are peer:connect, peer:disconnect, service:expose and\n"
+            "service:unexpose; for these SERVICE is -.\n",
+    .examples = "  netron on ws://127.0.0.1:7070 calculator computed\n"
+                "      until Ctrl-C\n"
+                "  netron on ws://127.0.0.1:7070 chat message --count 1\n"
+                "      wait for one message\n"
+                "  netron on ws://127.0.0.1:7070 - peer:connect\n"
+                "      who comes\n",
+};

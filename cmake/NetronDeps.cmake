@@ -1,0 +1,36 @@
+# What libnetron links: target netron_deps. Paths of libraries, not imported targets, so that
+# nothing of them gets into the exported CMake package.
+add_library(netron_deps INTERFACE)
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
+pkg_check_modules(LIBUV REQUIRED libuv>=1.40)
+
+target_include_directories(netron_deps SYSTEM INTERFACE ${LIBUV_INCLUDE_DIRS} ${OPENSSL_INCLUDE_DIR})
+target_link_libraries(netron_deps INTERFACE
+    ${LIBUV_LINK_LIBRARIES} ${OPENSSL_CRYPTO_LIBRARY} ${CMAKE_DL_LIBS} ${CMAKE_THREAD_LIBS_INIT})
+
+if(NETRON_FIBER STREQUAL "boost")
+    # The archive, never the .so: that one needs libstdc++.
+    find_library(BOOST_CONTEXT_ARCHIVE NAMES libboost_context.a libboost_context-mt.a)
+    if(NOT BOOST_CONTEXT_ARCHIVE)
+        message(FATAL_ERROR "libboost_context.a not found. Install libboost-context-dev "
+            "(macOS: brew install boost), or configure with -DNETRON_FIBER=ucontext.")
+    endif()
+    target_link_libraries(netron_deps INTERFACE ${BOOST_CONTEXT_ARCHIVE})
+elseif(NETRON_FIBER STREQUAL "ucontext")
+    target_compile_definitions(netron_deps INTERFACE NETRON_FIBER_UCONTEXT=1)
+else()
+    message(FATAL_ERROR "NETRON_FIBER is \"${NETRON_FIBER}\": it must be boost or ucontext.")
+endif()
+
+if(NETRON_TESTS)
+    find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
+    pkg_check_modules(CMOCKA REQUIRED cmocka>=1.1)
+    # The independent MessagePack that our codec is compared with. Headers only is enough to know
+    # that it is there; tests that want it call nt_test(... ORACLE).
+    find_path(MSGPACK_INCLUDE msgpack.h)
+    find_library(MSGPACK_LIBRARY NAMES msgpackc msgpack-c)
+    enable_language(CXX)
+endif()

@@ -1,0 +1,91 @@
+# nt_sources(), nt_test(), nt_fuzz(): how each folder's CMakeLists.txt says what is in it.
+
+# Everything in src/ is compiled once. libnetron.so takes the objects and exports netron_* only;
+# netron_testing takes the same objects and lets unit tests reach every nt_* function.
+add_library(netron_flags_all INTERFACE)
+target_link_libraries(netron_flags_all INTERFACE netron_flags)
+target_compile_definitions(netron_flags_all INTERFACE
+    $<$<PLATFORM_ID:Linux>:_GNU_SOURCE> $<$<PLATFORM_ID:Darwin>:_DARWIN_C_SOURCE>)
+
+# GROWING: while the tree is being written, lists are filtered by EXISTS and unlisted files are
+# taken in. Turned off, both are errors at configure time.
+set(NETRON_GROWING ON)
+
+# nt_listed(<out> FILE...): the files to build, out of those that are listed.
+function(nt_listed out)
+    set(found "")
+    foreach(file IN LISTS ARGN)
+        if(NOT NETRON_GROWING OR EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+            list(APPEND found ${file})
+        endif()
+    endforeach()
+    set(${out} "${found}" PARENT_SCOPE)
+endfunction()
+
+# nt_sources(FILE...): the library's sources in this folder.
+function(nt_sources)
+    nt_listed(files ${ARGN})
+    list(TRANSFORM files PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+    target_sources(netron_objects PRIVATE ${files})
+    set_property(DIRECTORY APPEND PROPERTY NT_LISTED ${files})
+endfunction()
+
+# nt_program(<target> FILE... LIBS lib...): a program of the project's own, with its warnings.
+function(nt_program target)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LIBS")
+    add_executable(${target} ${arg_UNPARSED_ARGUMENTS})
+    target_link_libraries(${target} PRIVATE netron_flags_all ${arg_LIBS})
+endfunction()
+
+# nt_test(<name> [LABELS label...] [LIBS lib...] [FILES file...] [TIMEOUT s]): the unit test
+# <name>_test.c beside the code: one cmocka program, ctest <folder>/<name>.
+function(nt_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS;LIBS;FILES")
+    set(file ${CMAKE_CURRENT_SOURCE_DIR}/${name}_test.c)
+    set_property(DIRECTORY APPEND PROPERTY NT_LISTED ${file})
+    if(NOT NETRON_TESTS OR (NETRON_GROWING AND NOT EXISTS ${file}))
+        return()
+    endif()
+    get_filename_component(folder ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+    set(target ${folder}_${name}_test)
+    nt_program(${target} ${file} ${arg_FILES} LIBS netron_test_support ${arg_LIBS})
+    add_test(NAME ${folder}/${name} COMMAND ${target})
+    nt_test_properties(${folder}/${name} LABELS unit ${arg_LABELS} TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
+# nt_test_properties(<test> LABELS label... [TIMEOUT s]): what every test gets.
+function(nt_test_properties test)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS")
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 60)
+    endif()
+    set_tests_properties(${test} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
+        ENVIRONMENT "${NT_TEST_ENVIRONMENT}")
+endfunction()
+
+# Sanitizers say where, stop at the first mistake and look for leaks.
+set(NT_TEST_ENVIRONMENT "")
+if(NETRON_SANITIZE)
+    list(APPEND NT_TEST_ENVIRONMENT
+        "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0:abort_on_error=0"
+        "UBSAN_OPTIONS=print_stacktrace=1"
+        "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+endif()
+
+# nt_unlisted(): every .c file of this folder must be in a list. A file that was forgotten would
+# silently not be built, or not be tested.
+function(nt_unlisted)
+    file(GLOB present CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+    get_property(listed DIRECTORY PROPERTY NT_LISTED)
+    list(REMOVE_ITEM present ${listed})
+    foreach(file IN LISTS present)
+        get_filename_component(name ${file} NAME)
+        if(NOT NETRON_GROWING)
+            message(SEND_ERROR "${file} is not in ${CMAKE_CURRENT_SOURCE_DIR}/CMakeLists.txt")
+        elseif(name MATCHES "^(.*)_test\\.c$")
+            nt_test(${CMAKE_MATCH_1})
+        else()
+            nt_sources(${name})
+        endif()
+    endforeach()
+endfunction()

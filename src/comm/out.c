@@ -1,0 +1,266 @@
+/* out.c - the writing end of a stream. */
+#include "comm/stream.h"
+
+#include "base/error.h"
+#include "wire/fault.h"
+
+#include <stdlib.h>
+
+enum {
+    /* A generator that never waits lets others run after so many bytes. */
+    TURN_BYTES = 256 * 1024
+};
+
+/* Ids of our streams are counted per session; 0 means none. */
+static netron_err register_out(nt_session *session, nt_out *out, uint32_t id)
+{
+    if (session->writers.count >= session->config->max_streams)
+        return nt_fail(NETRON_TOO_MANY, "%u streams are being written: see option max_streams",
+            (unsigned)session->writers.count);
+    if (id != 0 && nt_idmap_get(&session->writers, id) != NULL)
+        return nt_fail(NETRON_PROTOCOL, "stream %u is being written already", (unsigned)id);
+    while (id == 0 || nt_idmap_get(&session->writers, id) != NULL)
+        id = ++session->last_stream_id;
+    NETRON_TRY(nt_idmap_put(&session->writers, id, out));
+    out->session = session;
+    out->id = id;
+    session->config->stats->streams++;
+    return NETRON_OK;
+}
+
+static void close_table(nt_out *out)
+{
+    if (out->session == NULL)
+        return;
+    nt_idmap_remove(&out->session->writers, out->id);
+    out->session->config->stats->streams--;
+    out->session = NULL;
+}
+
+netron_err nt_out_open(nt_session *session, netron_ctx *ctx, uint32_t id, bool is_live,
+    nt_out **out)
+{
+    nt_out *o = calloc(1, sizeof *o);
+    if (o == NULL)
+        return nt_no_memory();
+    o->loop = session->loop;
+    o->ctx = ctx;
+    o->is_live = is_live;
+    netron_err err = register_out(session, o, id);
+    if (err != NETRON_OK) {
+        free(o);
+        return err;
+    }
+    *out = o;
+    return NETRON_OK;
+}
+
+/* ---- the reference ---- */
+
+static void send_reference(nt_out *out)
+{
+    nt_request *request = out->request;
+    out->request = NULL;
+    nt_loop_fiber(out->loop)->before_suspend = NULL;
+    request->out = NULL;
+    if (out->is_local) {
+        nt_local_answer_stream(request->local, out);
+        request->has_replied = true;
+        return;
+    }
+    /* The other peer's name, from the creator's view (PROTOCOL.md §8). */
+    netron_str peer = netron_s(out->session != NULL ? out->session->id : "");
+    netron_value reference = {.type = NETRON_TYPE_STREAM,
+        .as.stream = {.peer_id = &peer, .id = out->id, .writable = true, .live = out->is_live}};
+    nt_writer *writer = nt_reply_begin(request, 0);
+    if (writer != NULL)
+        nt_value_write(writer, &reference);
+    if (nt_reply_end(request) != NETRON_OK)
+        out->is_gone = true;
+}
+
+static void before_suspend(void *arg)
+{
+    nt_out *out = arg;
+    if (out->request != NULL)
+        send_reference(out);
+}
+
+netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out)
+{
+    nt_out *o;
+    if (request->session != NULL) {
+        NETRON_TRY(nt_out_open(request->session, &request->ctx, 0, is_live, &o));
+    } else {
+        o = calloc(1, sizeof *o);
+        if (o == NULL)
+            return nt_no_memory();
+        o->loop = request->ctx.loop;
+        o->ctx = &request->ctx;
+        o->is_live = is_live;
+        o->is_local = true;
+    }
+    o->request = request;
+    o->owns_ctx = true;
+    request->out = o;
+    nt_fiber *fiber = nt_loop_fiber(o->loop);
+    fiber->before_suspend = before_suspend;
+    fiber->before_arg = o;
+    *out = o;
+    return NETRON_OK;
+}
+
+/* ---- items ---- */
+
+static netron_err give_way(nt_out *out)
+{
+    out->since_turn = 0;
+    nt_fiber_wake(nt_loop_fiber(out->loop));
+    nt_fiber_suspend(out->loop);
+    return NETRON_OK;
+}
+
+static netron_err wait_local(nt_out *out)
+{
+    while (!out->is_gone && out->sink->queued_bytes > NT_STREAM_LOCAL_BYTES) {
+        nt_wait wait;
+        NETRON_TRY(nt_ctx_may_wait(out->ctx));
+        nt_wait_init(&wait, out->loop);
+        out->wait = &wait;
+        netron_err err = nt_wait_await(out->ctx, &wait);
+        out->wait = NULL;
+        NETRON_TRY(err);
+    }
+    return NETRON_OK;
+}
+
+static netron_err wait_room(nt_out *out)
+{
+    if (out->is_local)
+        return wait_local(out);
+    if (nt_link_is_full(out->session->link)) {
+        nt_link_flush(out->session->link);
+        if (!out->is_gone && nt_link_is_full(out->session->link))
+            return nt_session_wait_room(out->session, out->ctx);
+    }
+    if (out->since_turn >= TURN_BYTES && nt_loop_fiber(out->loop) != NULL)
+        return give_way(out);
+    return NETRON_OK;
+}
+
+static bool begin_local(nt_out *out)
+{
+    nt_writer_heap(&out->writer, SIZE_MAX / 2);
+    out->writer.flags = NT_WRITE_INT64;
+    return true;
+}
+
+nt_writer *nt_out_begin(nt_out *out)
+{
+    out->writer.err = NETRON_CANCELLED;
+    if (out->request != NULL)
+        send_reference(out);
+    if (out->is_gone || out->ctx->is_cancelled || wait_room(out) != NETRON_OK || out->is_gone ||
+        out->ctx->is_cancelled)
+        return NULL;
+    if (out->is_local)
+        return begin_local(out) ? &out->writer : NULL;
+    uint8_t flags =
+        (uint8_t)(NETRON_PACKET_STREAM | NT_PACKET_IMPULSE | (out->is_live ? NT_PACKET_LIVE : 0));
+    if (!nt_session_begin(out->session, &out->writer, nt_packet_id(out->session), flags))
+        return NULL;
+    return &out->writer;
+}
+
+netron_err nt_out_end(nt_out *out)
+{
+    if (out->writer.err == NETRON_CANCELLED)
+        return nt_fail(NETRON_CANCELLED, "the reader has left the stream");
+    if (out->is_local) {
+        netron_err err = out->writer.err;
+        if (err == NETRON_OK && !out->is_gone)
+            nt_stream_push(out->sink, (nt_slice){out->writer.start, nt_writer_size(&out->writer)});
+        nt_writer_free(&out->writer);
+        return err;
+    }
+    nt_packet_trailer(&out->writer, out->id, out->index++);
+    out->since_turn += (uint32_t)nt_writer_size(&out->writer);
+    return nt_session_end(out->session, &out->writer);
+}
+
+static void send_eos(nt_out *out)
+{
+    uint8_t flags = (uint8_t)(NETRON_PACKET_STREAM | NT_PACKET_IMPULSE | NT_PACKET_EOS |
+                              (out->is_live ? NT_PACKET_LIVE : 0));
+    nt_writer writer;
+    if (!nt_session_begin(out->session, &writer, nt_packet_id(out->session), flags))
+        return;
+    nt_put_nil(&writer);
+    nt_packet_trailer(&writer, out->id, out->index);
+    (void)nt_session_end(out->session, &writer);
+}
+
+/* Base peers get what existing nodes send, STREAM_CLOSE with the reason; peers of ours the whole
+ * failure, so that a broken stream never looks finished. */
+static void send_break(nt_out *out, netron_err err, const char *reason)
+{
+    nt_session *session = out->session;
+    bool is_ours = (session->extensions & NT_EXTENSION_CANCEL) != 0;
+    nt_writer writer;
+    uint8_t type = is_ours ? NETRON_PACKET_STREAM_ERROR : NETRON_PACKET_STREAM_CLOSE;
+    if (!nt_session_begin(session, &writer, nt_packet_id(session), type | NT_PACKET_IMPULSE))
+        return;
+    netron_abi_put_map(&writer, is_ours ? 3 : 2);
+    nt_put_text(&writer, "streamId");
+    netron_abi_put_uint(&writer, out->id);
+    nt_put_text(&writer, is_ours ? "message" : "reason");
+    nt_put_text(&writer, reason);
+    if (is_ours) {
+        nt_put_text(&writer, "error");
+        nt_fault_write(&writer, err, nt_wall_ms());
+    }
+    (void)nt_session_end(session, &writer);
+}
+
+netron_err nt_out_finish(nt_out *out, netron_err err, const char *reason)
+{
+    /* Nothing has left: an ordinary failure of the call. */
+    if (out->request != NULL && err != NETRON_OK) {
+        nt_loop_fiber(out->loop)->before_suspend = NULL;
+        out->request->out = NULL;
+        close_table(out);
+        free(out);
+        return err;
+    }
+    if (out->request != NULL)
+        send_reference(out);
+    if (err != NETRON_OK && reason == NULL)
+        reason = netron_last_error()->code == err ? netron_last_error()->message
+                                                  : netron_err_text(err);
+    if (out->is_local) {
+        if (out->sink != NULL) {
+            out->sink->source = NULL;
+            nt_stream_finish(out->sink, err, reason);
+            nt_stream_unref(out->sink);
+        }
+    } else if (!out->is_gone && out->session != NULL) {
+        if (err == NETRON_OK)
+            send_eos(out);
+        else
+            send_break(out, err, reason);
+    }
+    close_table(out);
+    free(out);
+    return NETRON_OK;
+}
+
+void nt_out_on_cancel(nt_session *session, uint32_t id)
+{
+    nt_out *out = nt_idmap_get(&session->writers, id);
+    if (out == NULL)
+        return;
+    out->is_gone = true;
+    /* Whatever its handler waits for, nobody needs it any more. */
+    if (out->request == NULL && out->owns_ctx)
+        nt_ctx_cancel(out->ctx);
+}

@@ -1,0 +1,297 @@
+/* pending.c - see pending.h. */
+#include "comm/pending.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "comm/session.h"
+#include "comm/stream.h"
+#include "wire/fault.h"
+
+#include <stdlib.h>
+
+enum { INDEX_MASK = (1 << NT_SLOT_BITS) - 1 };
+
+static nt_slot *slot_at(const nt_pending *pending, uint32_t index)
+{
+    if (index / NT_SLOTS_PER_BLOCK >= pending->block_count)
+        return NULL;
+    return &pending->blocks[index / NT_SLOTS_PER_BLOCK][index % NT_SLOTS_PER_BLOCK];
+}
+
+/* An id whose first byte is '{' or '[' would be taken for JSON (PROTOCOL.md §2), 0 for none. */
+static uint32_t next_id(uint32_t id)
+{
+    do
+        id += (uint32_t)1 << NT_SLOT_BITS;
+    while (id >> 24 == 0x7b || id >> 24 == 0x5b);
+    return id;
+}
+
+static netron_err add_block(nt_pending *pending)
+{
+    if (pending->block_count >= NT_SLOT_BLOCKS)
+        return nt_fail(NETRON_TOO_MANY, "too many calls are in flight on one connection");
+    if ((pending->block_count & (pending->block_count - 1)) == 0) {
+        size_t room = pending->block_count != 0 ? 2 * (size_t)pending->block_count : 1;
+        nt_slot **grown = realloc(pending->blocks, room * sizeof *grown);
+        if (grown == NULL)
+            return nt_no_memory();
+        pending->blocks = grown;
+    }
+    nt_slot *block = calloc(NT_SLOTS_PER_BLOCK, sizeof *block);
+    if (block == NULL)
+        return nt_no_memory();
+    uint32_t base = pending->block_count * NT_SLOTS_PER_BLOCK;
+    pending->blocks[pending->block_count++] = block;
+    /* Index 0 is never used: an id of 0 means none. Low indexes come out first. */
+    for (uint32_t i = NT_SLOTS_PER_BLOCK; i-- > (base == 0 ? 1u : 0u);) {
+        block[i].id = base + i;
+        block[i].next_free = pending->free_first;
+        pending->free_first = base + i;
+    }
+    return NETRON_OK;
+}
+
+static void on_timeout(nt_timer *timer);
+
+netron_err nt_slot_take(nt_session *session, uint32_t timeout_ms, nt_slot **out)
+{
+    nt_pending *pending = &session->pending;
+    if (__builtin_expect(pending->free_first == 0, 0)) {
+        if (pending->used >= session->config->max_calls)
+            return nt_fail(NETRON_TOO_MANY,
+                "%u calls to %s wait for an answer: see option max_calls", (unsigned)pending->used,
+                session->id);
+        NETRON_TRY(add_block(pending));
+    }
+    nt_slot *slot = slot_at(pending, pending->free_first);
+    pending->free_first = slot->next_free;
+    pending->used++;
+    slot->state = NT_SLOT_WAITING;
+    slot->takes_stream = false;
+    slot->failure = NETRON_OK;
+    slot->session = session;
+    slot->wait = NULL;
+    slot->stream = NULL;
+    slot->answer = NULL;
+    slot->timer.fn = on_timeout;
+    nt_loop_timer_start(session->loop, &slot->timer, timeout_ms);
+    *out = slot;
+    return NETRON_OK;
+}
+
+static void free_slot(nt_slot *slot)
+{
+    nt_pending *pending = &slot->session->pending;
+    nt_loop_timer_stop(slot->session->loop, &slot->timer);
+    if (slot->answer != slot->small)
+        free(slot->answer);
+    slot->answer = NULL;
+    slot->state = NT_SLOT_FREE;
+    slot->id = next_id(slot->id);
+    slot->next_free = pending->free_first;
+    pending->free_first = slot->id & INDEX_MASK;
+    pending->used--;
+}
+
+void nt_slot_give_back(nt_slot *slot)
+{
+    free_slot(slot);
+}
+
+nt_slot *nt_slot_find(const nt_pending *pending, uint32_t id)
+{
+    nt_slot *slot = slot_at(pending, id & INDEX_MASK);
+    return slot != NULL && slot->id == id && slot->state != NT_SLOT_FREE ? slot : NULL;
+}
+
+/* The far side need not go on: it is told if it understands. */
+static void send_cancel(nt_slot *slot)
+{
+    nt_session *session = slot->session;
+    nt_writer writer;
+    if ((session->extensions & NT_EXTENSION_CANCEL) == 0 ||
+        !nt_session_begin(session, &writer, slot->id, NETRON_PACKET_CANCEL | NT_PACKET_IMPULSE))
+        return;
+    nt_put_nil(&writer);
+    (void)nt_session_end(session, &writer);
+}
+
+static void give_up(nt_slot *slot)
+{
+    slot->state = NT_SLOT_GIVEN_UP;
+    slot->wait = NULL;
+    nt_loop_timer_stop(slot->session->loop, &slot->timer);
+    if (nt_session_is_ready(slot->session))
+        send_cancel(slot);
+    else
+        free_slot(slot);
+}
+
+/* Errors go to whoever waits: a fiber, or the thread. */
+static nt_error_slot *use_errors_of(const nt_wait *wait)
+{
+    return nt_error_use(wait->fiber != NULL ? &wait->fiber->error : NULL);
+}
+
+static void on_timeout(nt_timer *timer)
+{
+    nt_slot *slot = NT_ITEM(timer, nt_slot, timer);
+    nt_wait *wait = slot->wait;
+    nt_loop *loop = slot->session->loop;
+    if (wait == NULL) {
+        slot->failure = NETRON_TIMEOUT;
+        if (nt_session_is_ready(slot->session))
+            send_cancel(slot);
+        return;
+    }
+    nt_loop_enter(loop);
+    nt_error_slot *before = use_errors_of(wait);
+    nt_fail(NETRON_TIMEOUT, "no answer from %s in time: see timeout_ms", slot->session->id);
+    nt_error_use(before);
+    give_up(slot);
+    nt_wait_end(wait, NETRON_TIMEOUT);
+    nt_loop_leave(loop);
+}
+
+/* A decoded answer, into the caller's result. The errors in use are the caller's. */
+static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
+{
+    if ((flags & NT_PACKET_ERROR) != 0)
+        return nt_fault_read(payload);
+    if (slot->takes_stream)
+        return nt_stream_take_reference(slot->session, payload, slot->stream);
+    nt_reader reader;
+    nt_reader_init(&reader, payload, slot->memory);
+    reader.budget = 4 * slot->session->config->link.max_message_bytes;
+    reader.depth = slot->session->config->max_depth;
+    bool ok = slot->load != NULL ? slot->load(&reader, slot->result) : netron_abi_skip(&reader);
+    if (ok && reader.at != reader.end)
+        return nt_fail(NETRON_PROTOCOL, "an answer has surplus bytes");
+    if (ok)
+        return NETRON_OK;
+    netron_err err = nt_fault_of_reader(&reader, NETRON_UNPROCESSABLE, "the result");
+    nt_error_last()->executed = NETRON_EXECUTED_YES;
+    return err;
+}
+
+static void keep_answer(nt_slot *slot, uint8_t flags, nt_slice payload)
+{
+    nt_loop_timer_stop(slot->session->loop, &slot->timer);
+    slot->state = NT_SLOT_ANSWERED;
+    slot->is_error = (flags & NT_PACKET_ERROR) != 0;
+    slot->answer = payload.len <= sizeof slot->small ? slot->small : malloc(payload.len);
+    slot->answer_size = payload.len;
+    if (slot->answer == NULL)
+        slot->failure = NETRON_NO_MEMORY;
+    else
+        memcpy(slot->answer, payload.ptr, payload.len);
+}
+
+void nt_pending_answer(nt_session *session, uint32_t id, uint8_t flags, nt_slice payload)
+{
+    nt_slot *slot = nt_slot_find(&session->pending, id);
+    if (slot == NULL)
+        return;
+    nt_wait *wait = slot->wait;
+    if (slot->state == NT_SLOT_GIVEN_UP) {
+        free_slot(slot);
+    } else if (wait == NULL) {
+        keep_answer(slot, flags, payload);
+    } else {
+        nt_error_slot *before = use_errors_of(wait);
+        netron_err err = decode(slot, flags, payload);
+        nt_error_use(before);
+        free_slot(slot);
+        nt_wait_end(wait, err);
+    }
+}
+
+typedef struct slot_wait {
+    nt_wait wait; /* first */
+    nt_slot *slot;
+} slot_wait;
+
+static void forget(nt_wait *wait)
+{
+    slot_wait *w = (slot_wait *)wait;
+    nt_error_slot *before = use_errors_of(wait);
+    nt_fail(NETRON_CANCELLED, "the caller has left, or the node is stopping");
+    nt_error_use(before);
+    give_up(w->slot);
+}
+
+static netron_err answered(nt_slot *slot)
+{
+    netron_err err = slot->failure;
+    if (err == NETRON_TIMEOUT)
+        nt_fail(err, "no answer from %s in time: see timeout_ms", slot->session->id);
+    else if (err == NETRON_UNAVAILABLE)
+        nt_fail(err, "the connection to %s broke before the answer came", slot->session->id);
+    else if (err == NETRON_NO_MEMORY)
+        nt_no_memory();
+    if (err == NETRON_OK)
+        err = decode(slot, slot->is_error ? NT_PACKET_ERROR : 0,
+            (nt_slice){slot->answer, slot->answer_size});
+    free_slot(slot);
+    return err;
+}
+
+netron_err nt_slot_await(nt_slot *slot, netron_ctx *ctx, nt_load_fn load, void *result,
+    netron_scope *memory)
+{
+    slot->load = load;
+    slot->result = result;
+    slot->memory = memory;
+    if (slot->state == NT_SLOT_ANSWERED || slot->failure != NETRON_OK)
+        return answered(slot);
+    slot_wait w;
+    nt_wait_init(&w.wait, slot->session->loop);
+    w.wait.forget = forget;
+    w.slot = slot;
+    slot->wait = &w.wait;
+    return nt_wait_await(ctx, &w.wait);
+}
+
+void nt_slot_drop(nt_slot *slot)
+{
+    NT_ASSERT(slot->wait == NULL);
+    if (slot->state == NT_SLOT_ANSWERED || !nt_session_is_ready(slot->session))
+        free_slot(slot);
+    else
+        give_up(slot);
+}
+
+void nt_pending_fail_all(nt_session *session, netron_err err, const char *reason)
+{
+    nt_pending *pending = &session->pending;
+    uint32_t end = pending->block_count * NT_SLOTS_PER_BLOCK;
+    for (uint32_t i = 1; i < end; i++) {
+        nt_slot *slot = slot_at(pending, i);
+        nt_wait *wait = slot->wait;
+        if (slot->state == NT_SLOT_GIVEN_UP) {
+            free_slot(slot);
+        } else if (slot->state == NT_SLOT_WAITING && wait == NULL) {
+            nt_loop_timer_stop(session->loop, &slot->timer);
+            slot->failure = NETRON_UNAVAILABLE;
+        } else if (slot->state == NT_SLOT_WAITING) {
+            nt_error_slot *before = use_errors_of(wait);
+            nt_fail(err, "%s: %s", session->id, reason);
+            nt_error_use(before);
+            free_slot(slot);
+            nt_wait_end(wait, err);
+        }
+    }
+}
+
+void nt_pending_fini(nt_pending *pending)
+{
+    for (uint32_t i = 0; i < pending->block_count; i++) {
+        for (uint32_t k = 0; k < NT_SLOTS_PER_BLOCK; k++)
+            if (pending->blocks[i][k].answer != pending->blocks[i][k].small)
+                free(pending->blocks[i][k].answer);
+        free(pending->blocks[i]);
+    }
+    free(pending->blocks);
+    *pending = (nt_pending){0};
+}

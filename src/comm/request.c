@@ -1,0 +1,176 @@
+/* request.c - serving: from a packet to a handler on a fiber and back to a packet. */
+#include "comm/session.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "comm/stream.h"
+#include "wire/fault.h"
+
+void nt_request_init(nt_request *request, nt_loop *loop, netron *node)
+{
+    nt_ctx_init(&request->ctx, loop, node);
+    request->session = NULL;
+    request->id = 0;
+    request->type = NETRON_PACKET_CALL;
+    request->has_replied = false;
+    request->is_replying = false;
+    request->pinned = NULL;
+    request->pinned_bytes = 0;
+    request->chunk = NULL;
+    request->service = request->member = NULL;
+    request->out = NULL;
+    request->local = NULL;
+}
+
+void nt_request_fini(nt_request *request)
+{
+    nt_loop *loop = request->ctx.loop;
+    if (request->pinned != NULL) {
+        loop->held_bytes -= request->pinned_bytes;
+        nt_chunk_unref(&loop->chunks, request->pinned);
+    }
+    nt_ctx_fini(&request->ctx);
+}
+
+bool nt_request_pin(nt_reader *reader)
+{
+    nt_request *request = reader->owner;
+    if (request->pinned != NULL)
+        return true;
+    nt_loop *loop = request->ctx.loop;
+    size_t bytes = request->chunk->size;
+    if (bytes > request->session->config->link.max_held_bytes - loop->held_bytes) {
+        reader->err = nt_fail(NETRON_TOO_MANY,
+            "waiting calls hold too much input: see option max_pinned_bytes");
+        return false;
+    }
+    loop->held_bytes += bytes;
+    request->pinned_bytes = bytes;
+    request->pinned = nt_chunk_ref(request->chunk);
+    return true;
+}
+
+/* ---- replies ---- */
+
+nt_writer *nt_reply_begin(nt_request *request, uint8_t flags)
+{
+    nt_writer *writer = &request->reply;
+    NT_ASSERT(!request->has_replied);
+    request->is_replying = true;
+    if (request->local != NULL) {
+        request->local->is_error = (flags & NT_PACKET_ERROR) != 0;
+        return &request->local->reply;
+    }
+    /* A response keeps the request's type and nothing else of its flags (PROTOCOL.md §3). */
+    if (nt_session_begin(request->session, writer, request->id, request->type | flags))
+        return writer;
+    request->is_replying = false;
+    return NULL;
+}
+
+netron_err nt_reply_end(nt_request *request)
+{
+    netron_err err = NETRON_UNAVAILABLE;
+    if (request->is_replying) {
+        request->is_replying = false;
+        err = request->local != NULL ? request->local->reply.err
+                                     : nt_session_end(request->session, &request->reply);
+        if (err == NETRON_OK) {
+            request->has_replied = true;
+            if (request->local != NULL)
+                nt_local_answered(request->local);
+        }
+    }
+    return err;
+}
+
+void nt_reply_fault(nt_request *request, netron_err code)
+{
+    nt_writer *writer = nt_reply_begin(request, NT_PACKET_ERROR);
+    if (writer == NULL)
+        return;
+    nt_fault_write(writer, code, nt_wall_ms());
+    (void)nt_reply_end(request);
+}
+
+void nt_local_answered(nt_local *local)
+{
+    local->is_answered = true;
+    if (local->wait != NULL)
+        nt_wait_end(local->wait, NETRON_OK);
+}
+
+void nt_local_answer_stream(nt_local *local, nt_out *out)
+{
+    nt_stream *stream = nt_stream_new(out->loop);
+    if (stream == NULL) {
+        out->is_gone = true;
+    } else {
+        stream->refs++;
+        stream->source = out;
+        out->sink = stream;
+        local->stream = stream;
+    }
+    nt_local_answered(local);
+}
+
+/* ---- serving ---- */
+
+static bool open_array(nt_reader *args)
+{
+    uint32_t count;
+    if (!nt_read_array(args, &count) || args->depth == 0)
+        return false;
+    args->depth--;
+    args->left = count;
+    return true;
+}
+
+static netron_err run(nt_session *session, nt_request *request, nt_reader *args)
+{
+    if (session->served > session->config->max_calls)
+        return nt_fail(NETRON_TOO_MANY,
+            "%u of your calls are being served: wait for some to end (option max_calls)",
+            (unsigned)session->config->max_calls);
+    /* The scheduler reads without a fiber only when there is none left. */
+    if (nt_loop_fiber(session->loop) == NULL)
+        return nt_fail(NETRON_TOO_MANY, "too many handlers wait: see option max_fibers");
+    return session->config->serve(request, args);
+}
+
+void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
+{
+    nt_request request;
+    nt_reader args;
+    nt_request_init(&request, session->loop, session->config->node);
+    request.session = nt_session_ref(session);
+    request.id = nt_be_load32(message->data);
+    request.type = flags & NT_PACKET_TYPE;
+    request.chunk = message->chunk;
+    nt_list_append(&session->requests, &request.link);
+    session->served++;
+
+    nt_reader_init(&args,
+        (nt_slice){message->data + NT_PACKET_HEAD, message->size - NT_PACKET_HEAD},
+        &request.ctx.memory);
+    args.pin = nt_request_pin;
+    args.owner = &request;
+    args.budget = 4 * session->config->link.max_message_bytes;
+    args.depth = session->config->max_depth;
+    netron_err err = NETRON_PROTOCOL;
+    if (open_array(&args)) {
+        err = run(session, &request, &args);
+        session->config->stats->calls_served++;
+    }
+    /* What cannot be read is dropped, as existing nodes do; it is worth a line. */
+    if (err == NETRON_PROTOCOL && args.err == NETRON_PROTOCOL)
+        NT_INFO(session->config->log, "%s: packet %u dropped: %s", session->id,
+            (unsigned)request.id, args.found != NULL ? args.found : "its payload is no list");
+    else if (err != NETRON_OK && !request.has_replied)
+        nt_reply_fault(&request, err);
+
+    nt_list_remove(&request.link);
+    session->served--;
+    nt_request_fini(&request);
+    nt_session_unref(session);
+}

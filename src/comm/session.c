@@ -1,0 +1,373 @@
+/* session.c - the life of a session, and what becomes of each packet. */
+#include "comm/session.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "comm/stream.h"
+
+#include <stdlib.h>
+
+enum {
+    /* Existing clients lose an id message that follows the 101 too closely (PROTOCOL.md §2). */
+    ID_DELAY_MS = 10
+};
+
+static void on_timer(nt_timer *timer);
+
+netron_err nt_session_new(nt_session **out, const nt_session_config *config, void *owner,
+    bool is_server)
+{
+    nt_session *session = calloc(1, sizeof *session);
+    char *id = calloc(1, 1);
+    if (session == NULL || id == NULL) {
+        free(session);
+        free(id);
+        return nt_no_memory();
+    }
+    session->config = config;
+    session->loop = config->loop;
+    session->owner = owner;
+    session->is_server = is_server;
+    session->id = id;
+    session->refs = 1;
+    session->timer.fn = on_timer;
+    nt_list_init(&session->requests);
+    nt_list_init(&session->waiting);
+    nt_loop_timer_start(session->loop, &session->timer, config->handshake_timeout_ms);
+    *out = session;
+    return NETRON_OK;
+}
+
+nt_session *nt_session_ref(nt_session *session)
+{
+    session->refs++;
+    return session;
+}
+
+void nt_session_unref(nt_session *session)
+{
+    if (--session->refs > 0)
+        return;
+    nt_loop_timer_stop(session->loop, &session->timer);
+    nt_pending_fini(&session->pending);
+    nt_idmap_fini(&session->readers);
+    nt_idmap_fini(&session->writers);
+    free(session->id);
+    free(session);
+}
+
+void nt_session_close(nt_session *session, unsigned code, netron_err err, const char *reason)
+{
+    if (session->link != NULL)
+        nt_link_close(session->link, code, err, reason);
+}
+
+/* ---- keep-alive ---- */
+
+static void watch(nt_session *session)
+{
+    const nt_session_config *config = session->config;
+    uint32_t ms = config->idle_timeout_ms;
+    if (config->ping_interval_ms != 0 && (ms == 0 || config->ping_interval_ms < ms))
+        ms = config->ping_interval_ms;
+    if (ms != 0)
+        nt_loop_timer_start(session->loop, &session->timer, ms);
+}
+
+static void look(nt_session *session)
+{
+    const nt_session_config *config = session->config;
+    uint64_t now = nt_loop_now(session->loop);
+    if (session->is_busy) {
+        session->is_busy = false;
+        session->last_input_ms = now;
+    } else if (config->idle_timeout_ms != 0 &&
+               now - session->last_input_ms >= config->idle_timeout_ms) {
+        nt_session_close(session, 1000, NETRON_TIMEOUT, "silent for too long (idle_timeout_ms)");
+        return;
+    } else if (config->ping_interval_ms != 0 &&
+               session->link->scheme->framing == NETRON_FRAMING_WEBSOCKET) {
+        nt_ws_send_ping(session->link);
+    }
+    watch(session);
+}
+
+static void on_timer(nt_timer *timer)
+{
+    nt_session *session = NT_ITEM(timer, nt_session, timer);
+    if (session->link == NULL)
+        return;
+    nt_loop_enter(session->loop);
+    if (session->state == NT_SESSION_READY) {
+        look(session);
+    } else if (session->state == NT_SESSION_HELLO && session->is_server &&
+               !session->has_said_id) {
+        nt_hello_send(session);
+        nt_loop_timer_start(session->loop, &session->timer,
+            session->config->handshake_timeout_ms);
+    } else if (session->state == NT_SESSION_OPENING) {
+        nt_link_abort(session->link, NETRON_TIMEOUT,
+            "the connection was not made in time (handshake_timeout_ms)");
+    } else {
+        nt_session_close(session, 1008, NETRON_TIMEOUT,
+            "the peer did not say who it is in time (handshake_timeout_ms)");
+    }
+    nt_loop_leave(session->loop);
+}
+
+static void become_ready(nt_session *session)
+{
+    session->state = NT_SESSION_READY;
+    nt_loop_timer_stop(session->loop, &session->timer);
+    session->last_input_ms = nt_loop_now(session->loop);
+    watch(session);
+    session->config->on_ready(session);
+}
+
+/* ---- packets ---- */
+
+static void answer_ping(nt_session *session, const nt_message *message)
+{
+    nt_writer writer;
+    if (!nt_link_begin(session->link, &writer))
+        return;
+    nt_put_raw(&writer, message->data, message->size);
+    if (writer.err == NETRON_OK)
+        writer.start[4] = NETRON_PACKET_PING;
+    (void)nt_link_end(session->link, &writer);
+}
+
+static void cancel_request(nt_session *session, uint32_t id)
+{
+    NT_LIST_FOREACH(at, &session->requests) {
+        nt_request *request = NT_ITEM(at, nt_request, link);
+        if (request->id == id && !request->has_replied) {
+            nt_ctx_cancel(&request->ctx);
+            return;
+        }
+    }
+}
+
+/* Whoever was cancelled goes first: what it leaves behind is in order when the next packet is
+ * read. */
+static void let_others_run(nt_session *session)
+{
+    nt_fiber *self = nt_loop_fiber(session->loop);
+    if (self == NULL)
+        return;
+    nt_fiber_wake(self);
+    nt_fiber_suspend(session->loop);
+}
+
+static void take_cancel(nt_session *session, const nt_message *message, uint32_t id)
+{
+    /* true: a stream that we write, nil: a call that we serve (docs/protocol.md, "cancel"). */
+    if (message->data[NT_PACKET_HEAD] == 0xc3)
+        nt_out_on_cancel(session, id);
+    else
+        cancel_request(session, id);
+    let_others_run(session);
+}
+
+static void take_request(nt_session *session, nt_message *message, uint8_t flags)
+{
+    nt_slice payload = {message->data + NT_PACKET_HEAD, message->size - NT_PACKET_HEAD};
+    switch (flags & NT_PACKET_TYPE) {
+    case NETRON_PACKET_PING:
+        answer_ping(session, message);
+        break;
+    case NETRON_PACKET_GET:
+    case NETRON_PACKET_SET:
+    case NETRON_PACKET_CALL:
+    case NETRON_PACKET_TASK:
+        nt_request_serve(session, message, flags);
+        break;
+    case NETRON_PACKET_STREAM:
+        nt_stream_on_chunk(session, payload, flags);
+        break;
+    case NETRON_PACKET_STREAM_ERROR:
+        nt_stream_on_error(session, payload, false);
+        break;
+    case NETRON_PACKET_STREAM_CLOSE:
+        nt_stream_on_error(session, payload, true);
+        break;
+    case NETRON_PACKET_CANCEL:
+        if ((session->extensions & NT_EXTENSION_CANCEL) != 0)
+            take_cancel(session, message, nt_be_load32(message->data));
+        break;
+    default:
+        NT_INFO(session->config->log, "%s: a packet of unknown type %d dropped", session->id,
+            flags & NT_PACKET_TYPE);
+        break;
+    }
+}
+
+static bool is_packet(nt_session *session, const nt_message *message)
+{
+    /* Text after the handshake is ignored (PROTOCOL.md §2). */
+    if (!message->is_text && message->size > NT_PACKET_HEAD)
+        return true;
+    if (message->size != 0 && !message->is_text)
+        NT_INFO(session->config->log, "%s: a packet of %zu bytes dropped", session->id,
+            message->size);
+    return false;
+}
+
+static void take_message(nt_session *session, nt_message *message)
+{
+    if (__builtin_expect(session->state != NT_SESSION_READY, 0)) {
+        bool is_ping = message->size > NT_PACKET_HEAD && !message->is_text &&
+                       message->data[4] == (NETRON_PACKET_PING | NT_PACKET_IMPULSE) &&
+                       message->data[0] != '{';
+        if (is_ping)
+            answer_ping(session, message);
+        else if (session->state == NT_SESSION_HELLO && nt_hello_take(session, message))
+            become_ready(session);
+        return;
+    }
+    if (!is_packet(session, message))
+        return;
+    session->config->stats->packets_in++;
+    uint8_t flags = message->data[4];
+    if ((flags & NT_PACKET_IMPULSE) != 0)
+        take_request(session, message, flags);
+    else
+        nt_pending_answer(session, nt_be_load32(message->data), flags,
+            (nt_slice){message->data + NT_PACKET_HEAD, message->size - NT_PACKET_HEAD});
+}
+
+/* ---- reading ---- */
+
+static void hold(nt_session *session)
+{
+    /* A peer that does not read its answers is not asked for more of them. */
+    session->is_held = true;
+    session->has_input = false;
+    nt_link_pause(session->link);
+}
+
+static void read_messages(void *arg)
+{
+    nt_session *session = arg;
+    nt_fiber *self = nt_loop_fiber(session->loop);
+    nt_message message;
+    while (session->link != NULL && nt_link_next(session->link, &message) == NT_STEP_DONE) {
+        take_message(session, &message);
+        /* It suspended meanwhile: another fiber has gone on reading from here. */
+        if (self != NULL && self->has_suspended)
+            return;
+        if (session->link->unsent > session->config->link.max_unsent_bytes) {
+            hold(session);
+            return;
+        }
+    }
+    session->has_input = false;
+}
+
+static void on_input(netron_link *link)
+{
+    nt_session *session = link->owner;
+    nt_loop *loop = session->loop;
+    session->is_busy = true;
+    session->has_input = true;
+    while (session->has_input && session->link != NULL) {
+        if (loop->fibers.ready != NULL && loop->fibers.current == NULL)
+            nt_fibers_turn(loop);
+        if (nt_fiber_run(loop, read_messages, session) != NETRON_OK)
+            read_messages(session);
+    }
+}
+
+static void on_writable(netron_link *link)
+{
+    nt_session *session = link->owner;
+    for (nt_list *at; (at = nt_list_take(&session->waiting)) != NULL;)
+        nt_wait_end(NT_ITEM(at, nt_room_wait, link)->wait, NETRON_OK);
+    if (session->is_held) {
+        session->is_held = false;
+        nt_link_resume(link);
+    }
+}
+
+static void on_open(netron_link *link)
+{
+    nt_session *session = link->owner;
+    session->state = NT_SESSION_HELLO;
+    /* A peer of ours does not lose an id that follows the 101 at once. */
+    if (session->is_server && link->is_netron2) {
+        nt_hello_send(session);
+    } else if (session->is_server) {
+        nt_loop_timer_stop(session->loop, &session->timer);
+        nt_loop_timer_start(session->loop, &session->timer, ID_DELAY_MS);
+    }
+}
+
+static void on_closed(netron_link *link, netron_err err, const char *reason)
+{
+    nt_session *session = link->owner;
+    netron_err failure = err != NETRON_OK ? err : NETRON_UNAVAILABLE;
+    session->config->stats->bytes_in += link->bytes_in;
+    session->config->stats->bytes_out += link->bytes_out;
+    session->state = NT_SESSION_CLOSED;
+    session->link = NULL;
+    nt_loop_timer_stop(session->loop, &session->timer);
+    for (nt_list *at; (at = nt_list_take(&session->waiting)) != NULL;)
+        nt_wait_end(NT_ITEM(at, nt_room_wait, link)->wait, NETRON_UNAVAILABLE);
+    nt_pending_fail_all(session, NETRON_UNAVAILABLE,
+        reason[0] != '\0' ? reason : netron_err_text(failure));
+    nt_streams_fail_all(session, failure, reason[0] != '\0' ? reason : netron_err_text(failure));
+    NT_LIST_FOREACH(at, &session->requests)
+        nt_ctx_cancel(&NT_ITEM(at, nt_request, link)->ctx);
+    session->config->on_closed(session, err, reason);
+    nt_session_unref(session);
+}
+
+const nt_link_events nt_session_link_events = {
+    .on_open = on_open,
+    .on_input = on_input,
+    .on_writable = on_writable,
+    .on_closed = on_closed,
+};
+
+/* ---- writing ---- */
+
+bool nt_session_begin(nt_session *session, nt_writer *writer, uint32_t id, uint8_t flags)
+{
+    if (session->link == NULL) {
+        writer->err = nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", session->id);
+        return false;
+    }
+    writer->flags = session->write_flags;
+    if (!nt_link_begin(session->link, writer))
+        return false;
+    nt_packet_head(writer, id, flags);
+    return true;
+}
+
+netron_err nt_session_end(nt_session *session, nt_writer *writer)
+{
+    if (session->link == NULL)
+        return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", session->id);
+    netron_err err = nt_link_end(session->link, writer);
+    if (err == NETRON_OK)
+        session->config->stats->packets_out++;
+    return err;
+}
+
+static void forget_room(nt_wait *wait)
+{
+    (void)wait; /* unlinked by the waiting flow */
+}
+
+netron_err nt_session_wait_room(nt_session *session, netron_ctx *ctx)
+{
+    nt_wait wait;
+    nt_room_wait room = {.wait = &wait};
+    NETRON_TRY(nt_ctx_may_wait(ctx));
+    nt_wait_init(&wait, session->loop);
+    wait.forget = forget_room;
+    nt_list_append(&session->waiting, &room.link);
+    netron_err err = nt_wait_await(ctx, &wait);
+    nt_list_remove(&room.link);
+    return err;
+}

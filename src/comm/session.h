@@ -1,0 +1,184 @@
+/* session.h - one connection as calls, streams and tasks, in both directions.
+ *
+ *   OPENING --link open--> HELLO --ids exchanged--> READY --close--> CLOSED
+ *
+ * A session owns its link until the link says it is closed, and lives on until the last request
+ * that it serves has returned. It parses on a fiber: a handler is called as a plain function, and
+ * when it suspends, its fiber leaves and a fresh one reads on (docs/design.md, "Fibers").
+ */
+#ifndef NT_COMM_SESSION_H
+#define NT_COMM_SESSION_H
+
+#include "base/idmap.h"
+#include "comm/pending.h"
+#include "loop/context.h"
+#include "transport/link.h"
+#include "wire/packet.h"
+
+typedef struct nt_session nt_session;
+typedef struct nt_request nt_request;
+
+/* What both sides of a connection may announce (docs/protocol.md, "Extensions"). */
+enum {
+    NT_EXTENSION_INT64 = 1u << 0,
+    NT_EXTENSION_CANCEL = 1u << 1
+};
+
+typedef enum nt_session_state {
+    NT_SESSION_OPENING,
+    NT_SESSION_HELLO,
+    NT_SESSION_READY,
+    NT_SESSION_CLOSED
+} nt_session_state;
+
+/* Shared by all sessions of a node; outlives them. */
+typedef struct nt_session_config {
+    netron *node;
+    nt_loop *loop;
+    const nt_log *log;
+    const char *id; /* the node's */
+    nt_link_limits link;
+    uint32_t handshake_timeout_ms;
+    uint32_t idle_timeout_ms;
+    uint32_t ping_interval_ms;
+    uint32_t max_calls;
+    uint32_t max_streams;
+    size_t max_stream_bytes;
+    uint8_t max_depth;
+    uint32_t extensions; /* that this node announces */
+
+    /* Serve a request (GET, SET, CALL, TASK): decode what follows the array's head, of `args->left`
+     * elements, and reply. Runs on a fiber, may suspend. An error that is returned without a reply
+     * is sent as the reply; NETRON_PROTOCOL drops the packet (PROTOCOL.md §3). */
+    netron_err (*serve)(nt_request *request, nt_reader *args);
+    void (*on_ready)(nt_session *session);
+    /* The last event. */
+    void (*on_closed)(nt_session *session, netron_err err, const char *reason);
+    /* The counters of netron_stats that sessions keep. */
+    netron_stats *stats;
+} nt_session_config;
+
+struct nt_session {
+    const nt_session_config *config;
+    nt_loop *loop;
+    netron_link *link; /* NULL when closed */
+    void *owner;       /* the peer */
+    nt_session_state state;
+    bool is_server;
+    bool has_said_id;  /* a server's half of the handshake */
+    bool has_input;
+    bool is_held;      /* not read from: its output is full */
+    bool is_busy;      /* something came in since the last look */
+    uint32_t extensions;  /* both sides announced */
+    uint32_t write_flags; /* NT_WRITE_* */
+    uint32_t refs;
+    uint32_t served;      /* requests being served */
+    nt_list requests;     /* the served ones, to cancel */
+    nt_list waiting;      /* nt_room_wait: writers, until there is room */
+    char *id;             /* of the peer; "" until it has said it */
+    nt_timer timer;       /* handshake, then keep-alive */
+    uint64_t last_input_ms;
+    nt_pending pending;
+    nt_idmap readers;     /* nt_stream by id */
+    nt_idmap writers;     /* nt_out by id */
+    uint32_t last_stream_id; /* of streams written here */
+    uint32_t last_packet_id; /* of packets without an answer */
+    size_t stream_bytes;     /* unread, in all readers */
+};
+
+typedef struct nt_room_wait {
+    nt_list link;
+    nt_wait *wait;
+} nt_room_wait;
+
+/* Where the reply of a call of this node to itself goes. */
+typedef struct nt_local {
+    nt_writer reply;
+    struct nt_stream *stream; /* the reply is this stream */
+    bool is_answered;
+    bool is_error;
+    nt_wait *wait; /* the caller, when it waits */
+} nt_local;
+
+void nt_local_answered(nt_local *local);
+/* The reply is what `out` writes. */
+void nt_local_answer_stream(nt_local *local, struct nt_out *out);
+
+/* The next id for a packet without an answer; not one that looks like JSON. */
+static inline uint32_t nt_packet_id(nt_session *session)
+{
+    uint32_t id = ++session->last_packet_id;
+    if (__builtin_expect(id >> 24 == 0x7b || id >> 24 == 0x5b || id == 0, 0))
+        id = session->last_packet_id = (id & 0xff000000u) + 0x01000001u;
+    return id;
+}
+
+/* A request being served, on the stack of its fiber. `ctx` is what the handler gets. */
+struct nt_request {
+    netron_ctx ctx; /* first: the public type is this one */
+    nt_session *session; /* NULL: a call of this node to itself */
+    nt_list link;        /* in session->requests */
+    uint32_t id;
+    uint8_t type;        /* NETRON_PACKET_CALL, … */
+    bool has_replied;
+    bool is_replying;
+    nt_chunk *pinned;    /* input that views point into */
+    size_t pinned_bytes;
+    nt_chunk *chunk;     /* the input it came in */
+    nt_writer reply;
+    const void *service; /* for the service layer: what is called */
+    const void *member;
+    struct nt_out *out;  /* of a generator */
+    nt_local *local;     /* a local call's reply */
+};
+
+/* Make a session that owns a link that is about to open. The link's events must be
+ * nt_session_link_events and its owner the session. */
+NETRON_MUST_CHECK netron_err nt_session_new(nt_session **out, const nt_session_config *config,
+    void *owner, bool is_server);
+extern const nt_link_events nt_session_link_events;
+
+/* The session's memory goes with its last reference; the link holds one until it is closed. */
+nt_session *nt_session_ref(nt_session *session);
+void nt_session_unref(nt_session *session);
+
+/* Close: what was written goes out first. */
+void nt_session_close(nt_session *session, unsigned code, netron_err err, const char *reason);
+
+static inline bool nt_session_is_ready(const nt_session *session)
+{
+    return session->state == NT_SESSION_READY;
+}
+
+/* The names of the extensions, in the order of their bits; NULL after the last. */
+extern const char *const nt_extension_names[];
+
+/* ---- serving (request.c) ---- */
+
+void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags);
+/* Begin and end the reply by hand. NULL: it cannot be written; end says why. */
+nt_writer *nt_reply_begin(nt_request *request, uint8_t flags);
+netron_err nt_reply_end(nt_request *request);
+/* Send a failure as the reply. */
+void nt_reply_fault(nt_request *request, netron_err code);
+/* Everything that a request holds, except its session's count. */
+void nt_request_init(nt_request *request, nt_loop *loop, netron *node);
+void nt_request_fini(nt_request *request);
+/* A reader's pin: large views hold the chunk they came in. */
+bool nt_request_pin(nt_reader *reader);
+
+/* Send one packet without an answer: begin, write the payload, end. */
+bool nt_session_begin(nt_session *session, nt_writer *writer, uint32_t id, uint8_t flags);
+netron_err nt_session_end(nt_session *session, nt_writer *writer);
+
+/* Wait until the link has room. */
+NETRON_MUST_CHECK netron_err nt_session_wait_room(nt_session *session, netron_ctx *ctx);
+
+/* ---- the handshake (hello.c) ---- */
+
+/* Say who we are. */
+void nt_hello_send(nt_session *session);
+/* Take a message of the handshake. True: both have said who they are. */
+bool nt_hello_take(nt_session *session, const nt_message *message);
+
+#endif

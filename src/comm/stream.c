@@ -1,0 +1,423 @@
+/* stream.c - the reading end. */
+#include "comm/stream.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "wire/fault.h"
+
+#include <stdlib.h>
+
+nt_stream *nt_stream_new(nt_loop *loop)
+{
+    nt_stream *stream = calloc(1, sizeof *stream);
+    if (stream == NULL) {
+        nt_no_memory();
+        return NULL;
+    }
+    stream->loop = loop;
+    stream->refs = 1;
+    return stream;
+}
+
+static void drop_items(nt_stream *stream)
+{
+    while (stream->first != NULL) {
+        nt_chunk *next = stream->first->next;
+        nt_chunk_unref(&stream->loop->chunks, stream->first);
+        stream->first = next;
+    }
+    stream->last = NULL;
+    if (stream->session != NULL)
+        stream->session->stream_bytes -= stream->queued_bytes;
+    stream->queued_bytes = 0;
+    while (stream->early != NULL) {
+        nt_early *next = stream->early->next;
+        free(stream->early);
+        stream->early = next;
+    }
+    stream->early_count = 0;
+}
+
+void nt_stream_unref(nt_stream *stream)
+{
+    if (--stream->refs > 0)
+        return;
+    drop_items(stream);
+    netron_scope_end(&stream->memory);
+    nt_error_slot_fini(&stream->failure);
+    free(stream);
+}
+
+static netron_err register_stream(nt_session *session, nt_stream *stream, uint32_t id)
+{
+    if (id == 0)
+        return nt_fail(NETRON_PROTOCOL, "stream id 0 means none");
+    if (nt_idmap_get(&session->readers, id) != NULL)
+        return nt_fail(NETRON_PROTOCOL, "stream %u is open already", (unsigned)id);
+    if (session->readers.count >= session->config->max_streams)
+        return nt_fail(NETRON_TOO_MANY, "%u streams are open: see option max_streams",
+            (unsigned)session->readers.count);
+    NETRON_TRY(nt_idmap_put(&session->readers, id, stream));
+    stream->session = session;
+    stream->id = id;
+    stream->refs++;
+    session->config->stats->streams++;
+    return NETRON_OK;
+}
+
+netron_err nt_stream_open(nt_session *session, uint32_t id, nt_stream **out)
+{
+    nt_stream *stream = nt_stream_new(session->loop);
+    if (stream == NULL)
+        return NETRON_NO_MEMORY;
+    netron_err err = register_stream(session, stream, id);
+    if (err != NETRON_OK) {
+        nt_stream_unref(stream);
+        return err;
+    }
+    *out = stream;
+    return NETRON_OK;
+}
+
+netron_err nt_stream_take_reference(nt_session *session, nt_slice payload, nt_stream *stream)
+{
+    netron_value value;
+    nt_reader reader;
+    netron_scope scope = {0};
+    nt_reader_init(&reader, payload, &scope);
+    bool is_read = nt_value_read(&reader, &value);
+    netron_value_stream s = is_read && value.type == NETRON_TYPE_STREAM ? value.as.stream
+                                                                       : (netron_value_stream){0};
+    netron_scope_end(&scope);
+    if (!is_read)
+        return nt_fault_of_reader(&reader, NETRON_UNPROCESSABLE, "the result");
+    if (!s.writable || s.id == 0)
+        return nt_fail(NETRON_UNPROCESSABLE, "the result: expected a stream, found %s",
+            netron_type_name(value.type));
+    return register_stream(session, stream, s.id);
+}
+
+/* ---- items in ---- */
+
+static void wake(nt_stream *stream)
+{
+    nt_wait *wait = stream->wait;
+    stream->wait = NULL;
+    if (wait != NULL)
+        nt_wait_end(wait, NETRON_OK);
+}
+
+static nt_chunk *room_for(nt_stream *stream, size_t size)
+{
+    nt_chunk *last = stream->last;
+    if (last != NULL && last->size - last->to >= size)
+        return last;
+    size_t room = stream->queued_bytes == 0 ? NT_CHUNK_SMALL_BYTES : NT_CHUNK_BYTES;
+    nt_chunk *fresh = nt_chunk_take(&stream->loop->chunks, size > room ? size : room);
+    if (fresh == NULL)
+        return NULL;
+    if (last != NULL)
+        last->next = fresh;
+    else
+        stream->first = fresh;
+    stream->last = fresh;
+    return fresh;
+}
+
+void nt_stream_push(nt_stream *stream, nt_slice item)
+{
+    if (stream->has_left || stream->is_ended)
+        return;
+    nt_chunk *chunk = item.len <= UINT32_MAX - 4 ? room_for(stream, item.len + 4) : NULL;
+    if (chunk == NULL) {
+        nt_stream_finish(stream, NETRON_NO_MEMORY, "no memory for an item");
+        return;
+    }
+    uint8_t *at = chunk->data + chunk->to;
+    uint32_t size = (uint32_t)item.len;
+    memcpy(at, &size, sizeof size);
+    memcpy(at + 4, item.ptr, item.len);
+    chunk->to += item.len + 4;
+    stream->queued_bytes += item.len + 4;
+    if (stream->session != NULL)
+        stream->session->stream_bytes += item.len + 4;
+    wake(stream);
+}
+
+/* Out of the table; the reader may still take what is queued. */
+static void close_table(nt_stream *stream)
+{
+    nt_session *session = stream->session;
+    if (session == NULL)
+        return;
+    nt_idmap_remove(&session->readers, stream->id);
+    session->stream_bytes -= stream->queued_bytes;
+    session->config->stats->streams--;
+    stream->session = NULL;
+    nt_stream_unref(stream);
+}
+
+void nt_stream_finish(nt_stream *stream, netron_err err, const char *message)
+{
+    if (stream->is_ended)
+        return;
+    stream->is_ended = true;
+    stream->err = err;
+    if (err != NETRON_OK && message != NULL) {
+        nt_error_slot *before = nt_error_use(&stream->failure);
+        nt_fail(err, "%s", message);
+        nt_error_use(before);
+    }
+    wake(stream);
+    close_table(stream);
+}
+
+/* Tell the writer to stop (extension cancel); to a base peer there is no way. */
+static void send_cancel(nt_session *session, uint32_t id)
+{
+    nt_writer writer;
+    if ((session->extensions & NT_EXTENSION_CANCEL) == 0 ||
+        !nt_session_begin(session, &writer, id, NETRON_PACKET_CANCEL | NT_PACKET_IMPULSE))
+        return;
+    nt_put_bool(&writer, true);
+    (void)nt_session_end(session, &writer);
+}
+
+void nt_stream_leave(nt_stream *stream)
+{
+    stream->has_left = true;
+    if (stream->session != NULL)
+        send_cancel(stream->session, stream->id);
+    if (stream->source != NULL) {
+        nt_out *source = stream->source;
+        stream->source = NULL;
+        source->is_gone = true;
+        source->sink = NULL;
+        nt_stream_unref(stream);
+        if (source->wait != NULL) {
+            nt_wait *wait = source->wait;
+            source->wait = NULL;
+            nt_wait_end(wait, NETRON_OK);
+        }
+    }
+    stream->is_ended = true;
+    drop_items(stream);
+    close_table(stream);
+    nt_stream_unref(stream);
+}
+
+static void overflow(nt_stream *stream, const char *what)
+{
+    nt_session *session = stream->session;
+    send_cancel(session, stream->id);
+    nt_stream_finish(stream, NETRON_TOO_MANY, what);
+}
+
+static void hold_back(nt_stream *stream, uint32_t index, bool is_last, nt_slice item)
+{
+    if (stream->early_count >= NT_STREAM_AHEAD_MAX ||
+        item.len > stream->session->config->max_stream_bytes - stream->session->stream_bytes) {
+        overflow(stream, "too many items came out of order");
+        return;
+    }
+    nt_early **at = &stream->early;
+    while (*at != NULL && (*at)->index < index)
+        at = &(*at)->next;
+    if (*at != NULL && (*at)->index == index)
+        return; /* a duplicate */
+    nt_early *early = malloc(sizeof *early + item.len);
+    if (early == NULL) {
+        overflow(stream, "no memory for an item");
+        return;
+    }
+    *early = (nt_early){.next = *at, .index = index, .is_last = is_last, .size = item.len};
+    memcpy(early->data, item.ptr, item.len);
+    *at = early;
+    stream->early_count++;
+}
+
+/* False: the stream has ended. */
+static bool take_in_order(nt_stream *stream, bool is_last, nt_slice item)
+{
+    stream->next_index++;
+    bool is_nil = item.len == 1 && item.ptr[0] == 0xc0;
+    /* EOS with data delivers it first; a nil in mid-stream ends it, as in Node (PROTOCOL.md §8). */
+    if (!is_nil)
+        nt_stream_push(stream, item);
+    if (!is_last && !is_nil)
+        return !stream->is_ended;
+    nt_stream_finish(stream, NETRON_OK, NULL);
+    return false;
+}
+
+static void take_chunk(nt_stream *stream, uint32_t index, bool is_last, nt_slice item)
+{
+    nt_session *session = stream->session;
+    if (index < stream->next_index)
+        return; /* a duplicate */
+    if (index > stream->next_index) {
+        hold_back(stream, index, is_last, item);
+        return;
+    }
+    if (item.len + 4 > session->config->max_stream_bytes - session->stream_bytes) {
+        overflow(stream, "the reader is too slow: read faster, or raise max_stream_bytes");
+        return;
+    }
+    if (!take_in_order(stream, is_last, item))
+        return;
+    while (stream->early != NULL && stream->early->index == stream->next_index) {
+        nt_early *early = stream->early;
+        stream->early = early->next;
+        stream->early_count--;
+        bool goes_on =
+            take_in_order(stream, early->is_last, (nt_slice){early->data, early->size});
+        free(early);
+        if (!goes_on)
+            return;
+    }
+}
+
+void nt_stream_on_chunk(nt_session *session, nt_slice payload, uint8_t flags)
+{
+    if (payload.len < 1 + NT_PACKET_TRAILER)
+        return;
+    const uint8_t *trailer = payload.ptr + payload.len - NT_PACKET_TRAILER;
+    nt_stream *stream = nt_idmap_get(&session->readers, nt_be_load32(trailer));
+    payload.len -= NT_PACKET_TRAILER;
+    if (stream == NULL)
+        return; /* left already, or never asked for */
+    nt_reader check;
+    nt_reader_init(&check, payload, NULL);
+    if (!netron_abi_skip(&check) || check.at != check.end) {
+        nt_stream_finish(stream, NETRON_PROTOCOL, "an item cannot be read");
+        return;
+    }
+    nt_stream *kept = stream;
+    kept->refs++; /* finishing drops the table's reference */
+    take_chunk(stream, nt_be_load32(trailer + 4), (flags & NT_PACKET_EOS) != 0, payload);
+    nt_stream_unref(kept);
+}
+
+/* {streamId, message | reason}; peers of ours add `error`, the whole failure. */
+void nt_stream_on_error(nt_session *session, nt_slice payload, bool is_close)
+{
+    netron_value value;
+    netron_scope scope = {0};
+    nt_reader reader;
+    nt_reader_init(&reader, payload, &scope);
+    const netron_value *id = NULL, *why = NULL, *error = NULL;
+    if (nt_value_read(&reader, &value)) {
+        id = netron_map_get(&value, "streamId");
+        why = netron_map_get(&value, is_close ? "reason" : "message");
+        error = netron_map_get(&value, "error");
+    }
+    nt_stream *stream = id != NULL && id->type == NETRON_TYPE_INT && id->as.i >= 0 &&
+                                id->as.i <= UINT32_MAX
+                            ? nt_idmap_get(&session->readers, (uint32_t)id->as.i)
+                            : NULL;
+    if (stream != NULL) {
+        char text[512] = "the far side broke the stream off";
+        if (why != NULL && why->type == NETRON_TYPE_STR && why->as.str.size != 0)
+            (void)snprintf(text, sizeof text, is_close ? "%.*s" : "Stream error: %.*s",
+                NETRON_STR(why->as.str));
+        netron_err code = NETRON_INTERNAL;
+        if (error != NULL && error->type == NETRON_TYPE_ERROR &&
+            error->as.error->code.type == NETRON_TYPE_INT && error->as.error->code.as.i > 0 &&
+            error->as.error->code.as.i <= NETRON_ERR_MAX) {
+            code = (netron_err)error->as.error->code.as.i;
+            if (error->as.error->message.type == NETRON_TYPE_STR)
+                (void)snprintf(text, sizeof text, "%.*s",
+                    NETRON_STR(error->as.error->message.as.str));
+        }
+        nt_stream_finish(stream, code, text);
+    }
+    netron_scope_end(&scope);
+}
+
+void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason)
+{
+    nt_stream *stream;
+    nt_out *out;
+    if (err == NETRON_OK)
+        err = NETRON_UNAVAILABLE;
+    while ((stream = nt_idmap_any(&session->readers)) != NULL)
+        nt_stream_finish(stream, err, reason);
+    while ((out = nt_idmap_any(&session->writers)) != NULL) {
+        nt_idmap_remove(&session->writers, out->id);
+        session->config->stats->streams--;
+        out->session = NULL;
+        out->is_gone = true;
+    }
+    nt_idmap_fini(&session->readers);
+    nt_idmap_fini(&session->writers);
+}
+
+/* ---- items out ---- */
+
+static bool pop(nt_stream *stream, nt_slice *item)
+{
+    nt_chunk *chunk = stream->first;
+    if (chunk != NULL && chunk->from == chunk->to) {
+        stream->first = chunk->next;
+        if (stream->first == NULL)
+            stream->last = NULL;
+        nt_chunk_unref(&stream->loop->chunks, chunk);
+        chunk = stream->first;
+    }
+    if (chunk == NULL)
+        return false;
+    uint32_t size;
+    memcpy(&size, chunk->data + chunk->from, sizeof size);
+    *item = (nt_slice){chunk->data + chunk->from + 4, size};
+    chunk->from += size + 4u;
+    stream->queued_bytes -= size + 4u;
+    if (stream->session != NULL)
+        stream->session->stream_bytes -= size + 4u;
+    return true;
+}
+
+static void forget(nt_wait *wait)
+{
+    (void)wait; /* the stream is asked again only by the flow that waits here */
+}
+
+static void wake_source(nt_stream *stream)
+{
+    nt_out *source = stream->source;
+    if (source == NULL || source->wait == NULL ||
+        stream->queued_bytes > NT_STREAM_LOCAL_BYTES / 2)
+        return;
+    nt_wait *wait = source->wait;
+    source->wait = NULL;
+    nt_wait_end(wait, NETRON_OK);
+}
+
+nt_step nt_stream_next(nt_stream *stream, netron_ctx *ctx, nt_slice *item)
+{
+    while (!pop(stream, item)) {
+        if (stream->is_ended) {
+            if (stream->err == NETRON_OK)
+                return NT_STEP_MORE;
+            nt_fail(stream->err, "%s",
+                stream->failure.error.message != NULL ? stream->failure.error.message
+                                                      : netron_err_text(stream->err));
+            nt_error_last()->executed = NETRON_EXECUTED_YES;
+            return NT_STEP_BAD;
+        }
+        nt_wait wait;
+        netron_err err = nt_ctx_may_wait(ctx);
+        if (err == NETRON_OK) {
+            nt_wait_init(&wait, stream->loop);
+            wait.forget = forget;
+            stream->wait = &wait;
+            err = nt_wait_await(ctx, &wait);
+            stream->wait = NULL;
+        }
+        if (err != NETRON_OK) {
+            nt_fail(err, "the wait for an item was cancelled");
+            return NT_STEP_BAD;
+        }
+    }
+    wake_source(stream);
+    return NT_STEP_DONE;
+}

@@ -1,0 +1,116 @@
+/* stream.h - ordered items of one direction: the reading end (nt_stream) and the writing (nt_out).
+ *
+ * Reader: items wait, encoded, in a queue with a bound (option max_stream_bytes) until they are
+ * asked for; those that come out of order are held back, up to a bound. Its end is one of: EOS, a
+ * failure told by the writer, the connection, or the reader leaving - each exactly once.
+ *
+ * Writer: items are encoded straight into the connection's output and wait for room there. The
+ * reference that answers the call leaves before the first item, before the generator suspends, or
+ * at its end - whichever is first - so that a generator which fails at once is an ordinary error.
+ *
+ * A stream of a node to itself joins the two ends without a session.
+ */
+#ifndef NT_COMM_STREAM_H
+#define NT_COMM_STREAM_H
+
+#include <netron/dynamic.h>
+
+#include "comm/session.h"
+
+typedef struct nt_stream nt_stream;
+typedef struct nt_out nt_out;
+
+enum {
+    NT_STREAM_AHEAD_MAX = 10000,      /* items held back, as PROTOCOL.md §8 has it */
+    NT_STREAM_LOCAL_BYTES = 64 * 1024 /* what a local writer may be ahead */
+};
+
+/* An item that came too early. */
+typedef struct nt_early {
+    struct nt_early *next;
+    uint32_t index;
+    bool is_last;
+    size_t size;
+    uint8_t data[];
+} nt_early;
+
+struct nt_stream {
+    nt_loop *loop;
+    nt_session *session; /* NULL: local, or the connection is gone */
+    nt_out *source;      /* of a local stream */
+    uint32_t id;
+    uint32_t next_index;
+    uint32_t refs;       /* the reader's, and the table's or the source's */
+    nt_chunk *first, *last; /* items: u32 size, payload */
+    size_t queued_bytes;
+    nt_early *early;     /* by index */
+    uint32_t early_count;
+    nt_wait *wait;       /* the reader, when it waits */
+    netron_scope memory; /* of the item given last */
+    bool is_ended;       /* nothing more will come */
+    bool has_left;       /* the reader is gone */
+    netron_err err;      /* why it ended */
+    nt_error_slot failure; /* the whole of err */
+};
+
+struct nt_out {
+    nt_loop *loop;
+    nt_session *session; /* NULL: local, or the connection is gone */
+    nt_stream *sink;     /* of a local stream */
+    nt_request *request; /* the call it answers, until its reference has left */
+    uint32_t id;
+    uint32_t index;
+    uint32_t since_turn; /* bytes written since others had their turn */
+    bool is_live;
+    bool is_gone;        /* the reader has left */
+    bool is_local;
+    bool owns_ctx;       /* ctx works for this stream alone: the reader's leaving cancels it */
+    nt_wait *wait;       /* a local writer that waits for its reader */
+    netron_ctx *ctx;     /* for whom it writes */
+    nt_writer writer;
+};
+
+/* ---- reading ---- */
+
+/* A reader of stream `id` that the far side writes. NETRON_TOO_MANY, NETRON_CONFLICT. */
+NETRON_MUST_CHECK netron_err nt_stream_open(nt_session *session, uint32_t id, nt_stream **out);
+/* Answered by a reference: open it into the stream that was made for it. */
+netron_err nt_stream_take_reference(nt_session *session, nt_slice payload, nt_stream *stream);
+/* A reader that is not open yet. */
+nt_stream *nt_stream_new(nt_loop *loop);
+/* The next item: DONE with `*item` (valid until the next call), MORE at the end, BAD on failure,
+ * then stream->err says why. Suspends. */
+nt_step nt_stream_next(nt_stream *stream, netron_ctx *ctx, nt_slice *item);
+/* The reader leaves; the writer is told. */
+void nt_stream_leave(nt_stream *stream);
+void nt_stream_unref(nt_stream *stream);
+
+/* From the wire. */
+void nt_stream_on_chunk(nt_session *session, nt_slice payload, uint8_t flags);
+void nt_stream_on_error(nt_session *session, nt_slice payload, bool is_close);
+/* The connection is gone. */
+void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason);
+
+/* For a local writer. */
+void nt_stream_push(nt_stream *stream, nt_slice item);
+void nt_stream_finish(nt_stream *stream, netron_err err, const char *message);
+
+/* ---- writing ---- */
+
+/* Answer `request` with a stream. NETRON_TOO_MANY, NETRON_NO_MEMORY. */
+NETRON_MUST_CHECK netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out);
+/* Write stream `id`: one that the far side asked for, or a fresh one (id 0). */
+NETRON_MUST_CHECK netron_err nt_out_open(nt_session *session, netron_ctx *ctx, uint32_t id,
+    bool is_live, nt_out **out);
+/* One item: begin (suspends while there is no room), write, end. NULL: the reader has left, or the
+ * call failed; end says so. */
+nt_writer *nt_out_begin(nt_out *out);
+netron_err nt_out_end(nt_out *out);
+/* The end of the stream, which is freed. With an error it breaks, or, if nothing has left yet, the
+ * call fails. Returns what the handler has to return. */
+netron_err nt_out_finish(nt_out *out, netron_err err, const char *reason);
+
+/* The far side's reader has left (extension cancel). */
+void nt_out_on_cancel(nt_session *session, uint32_t id);
+
+#endif

@@ -1,0 +1,159 @@
+/* link.h - one connection as a flow of messages, whatever carries it.
+ *
+ * A link joins a transport (bytes, netron/transport.h) with a framing (messages) and hands
+ * messages up by being asked for them: after on_input, nt_link_next() until it has no more. Output
+ * is encoded straight into the link's chunk and written once per turn of the loop.
+ *
+ *   CONNECTING --opened--> UPGRADING (WebSocket only) --> OPEN --close--> CLOSING --> CLOSED
+ *
+ * Invariant: on_closed is the last event, comes exactly once for every link that was given events,
+ * and never from inside a call that the upper layer made.
+ */
+#ifndef NT_TRANSPORT_LINK_H
+#define NT_TRANSPORT_LINK_H
+
+#include <netron/transport.h>
+
+#include "base/log.h"
+#include "loop/loop.h"
+#include "wire/msgpack.h"
+
+typedef enum nt_link_state {
+    NT_LINK_CONNECTING,
+    NT_LINK_UPGRADING,
+    NT_LINK_OPEN,
+    NT_LINK_CLOSING,
+    NT_LINK_CLOSED
+} nt_link_state;
+
+/* What a link may cost. Shared by all links of a node; outlives them. */
+typedef struct nt_link_limits {
+    size_t max_message_bytes;
+    size_t max_unsent_bytes;
+    size_t max_held_bytes; /* per loop */
+    uint32_t stalled_timeout_ms;
+} nt_link_limits;
+
+typedef struct nt_link_events {
+    /* Messages may be sent and will come. */
+    void (*on_open)(netron_link *link);
+    /* Call nt_link_next() until it gives no more, now or after nt_link_resume(). */
+    void (*on_input)(netron_link *link);
+    /* Output has fallen below the low mark. */
+    void (*on_writable)(netron_link *link);
+    /* The last event. `err` NETRON_OK: closed in an orderly way, by either end. */
+    void (*on_closed)(netron_link *link, netron_err err, const char *reason);
+} nt_link_events;
+
+typedef struct nt_scheme {
+    nt_list link; /* in the node's registry */
+    const netron_transport_ops *ops;
+    void *user;
+    netron_framing framing;
+    bool is_netron; /* built in */
+    char name[32];
+} nt_scheme;
+
+/* One whole message, borrowed until the next nt_link_next() unless the chunk is referenced. */
+typedef struct nt_message {
+    uint8_t *data;
+    size_t size;
+    nt_chunk *chunk;
+    bool is_text;
+} nt_message;
+
+typedef struct nt_ws_state nt_ws_state;
+
+struct netron_link {
+    nt_loop *loop;
+    const nt_scheme *scheme;
+    const nt_link_events *events;
+    const nt_link_limits *limits;
+    const nt_log *log;
+    void *owner;        /* the upper layer's */
+    void *data;         /* the transport's */
+    nt_ws_state *ws;    /* WebSocket only: upgrade and fragments; NULL when neither is going on */
+    nt_chunk *in;       /* input not yet consumed: from..to */
+    nt_chunk *out;      /* being filled: complete messages are from..to */
+    nt_chunk *queue, *queue_last; /* full ones */
+    nt_chunk *writing;  /* given to the transport */
+    size_t unsent;      /* bytes in out, queue and writing */
+    nt_flush flush;
+    nt_timer stalled;   /* runs while the transport does not take what was written */
+    uint64_t bytes_in, bytes_out;
+    nt_link_state state;
+    netron_err error;   /* why it closes */
+    const char *reason; /* static text, or in `note` */
+    char *note;
+    uint8_t head_room;  /* of a small message's frame */
+    bool is_server;
+    bool is_netron2;    /* the subprotocol netron.2 was offered or chosen */
+    bool is_reading;    /* inside on_input: output waits for the end of the batch */
+    bool is_paused;     /* by the upper layer */
+    bool is_full;       /* unsent is over the mark: on_writable will come */
+    bool is_writing;    /* the transport has not taken all yet */
+    bool is_shut;       /* the transport was told to close */
+    bool sent_close, got_close; /* WebSocket close frames */
+    bool in_transport;  /* inside a call of the transport's ops */
+    bool is_lost;       /* closed by the transport inside such a call */
+};
+
+/* Start connecting; events follow. */
+NETRON_MUST_CHECK netron_err nt_link_connect(netron_link **out, nt_loop *loop,
+    const nt_scheme *scheme, const char *address, const nt_link_events *events, void *owner,
+    const nt_link_limits *limits, const nt_log *log);
+
+/* The next message. DONE: there is one; MORE: none complete; BAD: the link is closing. */
+nt_step nt_link_next(netron_link *link, nt_message *out);
+
+/* Stop reading; what has been received already stays. nt_link_resume() goes on, with an on_input
+ * from the loop if something is left. */
+void nt_link_pause(netron_link *link);
+void nt_link_resume(netron_link *link);
+
+/* Begin a message. The writer grows as needed up to the message limit. Nothing may suspend before
+ * the end. False: the link is not open, or memory is out. */
+bool nt_link_begin(netron_link *link, nt_writer *writer);
+/* Send what was written, at the end of the turn. Returns the writer's error, if any; then nothing
+ * is sent. */
+netron_err nt_link_end(netron_link *link, nt_writer *writer);
+/* The same, as a WebSocket text message where there is such a thing. */
+netron_err nt_link_end_text(netron_link *link, nt_writer *writer);
+
+/* Send what is queued now. */
+void nt_link_flush(netron_link *link);
+
+/* True when writers should wait for on_writable. */
+static inline bool nt_link_is_full(const netron_link *link)
+{
+    return link->is_full;
+}
+
+/* Close: what was written goes out first. `code` is a WebSocket close code (RFC 6455 7.4), reason
+ * is copied. Later calls do nothing. */
+void nt_link_close(netron_link *link, unsigned code, netron_err err, const char *reason);
+
+/* Give up at once. */
+void nt_link_abort(netron_link *link, netron_err err, const char *reason);
+
+/* ---- for the framings ---- */
+
+/* Bytes as they are, outside of any message (upgrade, control frames). */
+bool nt_link_put_raw(netron_link *link, const void *data, size_t size);
+void nt_link_opened_up(netron_link *link);
+
+nt_step nt_length_next(netron_link *link, nt_message *out);
+void nt_length_finish(netron_link *link, uint8_t *start, size_t size);
+
+netron_err nt_ws_start(netron_link *link, const char *address);
+/* Go on with the upgrade. DONE: open. */
+nt_step nt_ws_upgrade(netron_link *link);
+nt_step nt_ws_next(netron_link *link, nt_message *out);
+/* Write the frame's head before start (moving the payload if it is too large for head_room), mask
+ * it on a client, and return the frame's end. */
+uint8_t *nt_ws_finish(netron_link *link, uint8_t *start, size_t size, bool is_text);
+void nt_ws_send_close(netron_link *link, unsigned code, const char *reason);
+void nt_ws_send_ping(netron_link *link);
+void nt_ws_free(netron_link *link);
+
+#endif
