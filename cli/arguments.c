@@ -120,7 +120,7 @@ static void coerce(
 static bool read_file(netron_scope *scope, const char *path, netron_bytes *out)
 {
     FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
-    size_t room = 64 * 1024, size = 0, got;
+    size_t room = 65536, size = 0, got;
     uint8_t *data = file != NULL ? netron_scope_alloc(scope, room) : NULL;
     while (data != NULL && (got = fread(data + size, 1, room - size, file)) > 0) {
         size += got;

@@ -17,10 +17,15 @@ static void put_text(const printing *p, netron_str text)
     cli_put_foreign(p->out, text);
 }
 
+static const netron_value *enum_names(const printing *p, netron_str type)
+{
+    return cli_list_of(cli_named_type(p->meta, type), "names");
+}
+
 /* An enumeration as its names, anything else as it is declared. */
 static void put_type(const printing *p, netron_str type, const char *between)
 {
-    const netron_value *names = cli_list_of(cli_named_type(p->meta, type), "names");
+    const netron_value *names = enum_names(p, type);
     const netron_value *name;
     if (names == NULL)
         put_text(p, type);
@@ -36,34 +41,23 @@ static void put_result_type(const printing *p, netron_str decl)
 {
     bool is_stream;
     cli_type type = cli_type_read(p->meta, cli_type_of_item(decl, &is_stream));
-    cli_put(p->out, "%s", is_stream ? "stream " : "");
+    bool is_grouped = type.is_optional && enum_names(p, type.whole) != NULL;
+    cli_put(p->out, "%s%s", is_stream ? "stream " : "", is_grouped ? "(" : "");
     put_type(p, type.whole, " | ");
-    cli_put(p->out, "%s", type.is_optional ? "?" : "");
+    cli_put(p->out, "%s%s", is_grouped ? ")" : "", type.is_optional ? "?" : "");
 }
 
 /* "u64 from?", "u32 limit = 10", or the type alone where no name is known. */
 static void put_parameter(const printing *p, const netron_value *parameter)
 {
     netron_str name = cli_text_of(parameter, "name");
+    netron_str usual = cli_default_of(parameter);
     cli_type type = cli_type_read(p->meta, cli_declared(parameter));
     put_type(p, type.whole, "|");
-    if (name.size != 0)
-        cli_put(p->out, " ");
+    cli_put(p->out, "%s", name.size != 0 ? " " : "");
     put_text(p, name);
-    cli_put(p->out, "%s", type.is_optional ? "?" : "");
-}
-
-static void put_default(const printing *p, const netron_value *parameter)
-{
-    netron_scope_auto(scope);
-    const netron_value *value = netron_map_get(parameter, "default");
-    if (value == NULL || value->type == NETRON_TYPE_UNDEFINED)
-        return;
-    cli_put(p->out, " = ");
-    if (value->type == NETRON_TYPE_STR) /* as it was written in the contract */
-        put_text(p, value->as.str);
-    else
-        put_text(p, netron_s(netron_value_json(&scope, value)));
+    cli_put(p->out, "%s%s", type.is_optional ? "?" : "", usual.size != 0 ? " = " : "");
+    put_text(p, usual);
 }
 
 static void put_parameters(const printing *p, const netron_value *member)
@@ -74,8 +68,6 @@ static void put_parameters(const printing *p, const netron_value *member)
     for (size_t i = 0; (parameter = cli_item(parameters, i)) != NULL; i++) {
         cli_put(p->out, "%s", i > 0 ? ", " : "");
         put_parameter(p, parameter);
-        if (parameter->type == NETRON_TYPE_MAP)
-            put_default(p, parameter);
     }
     cli_put(p->out, ")");
 }

@@ -71,7 +71,6 @@ static int fail_event(cli *c, const char *service, const char *event, const netr
         .code = NETRON_NOT_FOUND,
         .name = "TitanError",
         .message = cli_text(c, "%s has no event %s", service, event),
-        .fix = cli_text(c, "netron describe %s shows what there is", c->url),
     };
     if (names[0] != '\0')
         failure.message = cli_text(c, "%s; it has %s", failure.message, names);

@@ -15,8 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 #define MAX_WORDS 256
 
 /* ---- the command line of the compiler ---------------------------------------------------- */

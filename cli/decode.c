@@ -131,9 +131,9 @@ static int64_t read_day(scanner *s)
 
 static int64_t read_time_ms(scanner *s)
 {
-    int64_t seconds = number(s, 2, 0, 23) * 3600;
+    int64_t seconds = (int64_t)number(s, 2, 0, 23) * 3600;
     expect(s, ":");
-    seconds += number(s, 2, 0, 59) * 60;
+    seconds += (int64_t)number(s, 2, 0, 59) * 60;
     expect(s, ":");
     seconds += number(s, 2, 0, 60); /* a leap second is the first of the next minute */
     int64_t ms = seconds * 1000 + fraction(s);

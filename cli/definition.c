@@ -95,6 +95,14 @@ const netron_value *cli_named_type(const netron_value *meta, netron_str name)
     return NULL;
 }
 
+netron_str cli_default_of(const netron_value *parameter)
+{
+    netron_str text = cli_text_of(parameter, "default");
+    netron_str inner = text;
+    /* C's spelling of a text: netron_s("you") */
+    return cut_front(&inner, "netron_s(") && cut_back(&inner, ")") ? inner : text;
+}
+
 /* A type that a project named: NETRON_LIST(user_list, user) is {kind: "list", item: "user"}. */
 static void follow_name(const netron_value *meta, cli_type *type)
 {

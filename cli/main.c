@@ -67,7 +67,7 @@ static int run_help(cli *c, int argc, char **argv)
         cli_help_json(c);
         return CLI_OK;
     }
-    if (name == NULL) {
+    if (name == NULL || strcmp(name, "help") == 0) {
         cli_help_all(c);
         return CLI_OK;
     }
@@ -96,8 +96,12 @@ static int dispatch(cli *c, int argc, char **argv)
     int at = 1;
     while (at < argc && is_one_of(argv[at], "--json", "-j"))
         at++;
-    if (at == argc)
+    if (at == argc && c->out.json)
         return cli_usage(c, "which command?");
+    if (at == argc) {
+        cli_help_all(c);
+        return CLI_USAGE;
+    }
     const char *name = argv[at++];
     if (strcmp(name, "help") == 0 || is_one_of(name, "--help", "-h"))
         return run_help(c, argc - at, argv + at);

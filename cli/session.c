@@ -95,11 +95,14 @@ static bool has_option(const cli_command *command, const char *name)
     return option != NULL && option->name != NULL;
 }
 
+static const char *list_fix(cli *c)
+{
+    return cli_text(c, "netron describe %s shows what there is", c->url);
+}
+
 static const char *call_fix(cli_session *session, netron_err err)
 {
     cli *c = session->cli;
-    if (err == NETRON_NOT_FOUND || err == NETRON_INVALID)
-        return cli_text(c, "netron describe %s shows what there is", c->url);
     if (err == NETRON_TIMEOUT && has_option(c->command, "timeout"))
         return cli_text(c, "netron %s --timeout 1m waits longer", c->command->name);
     return NULL;
@@ -154,6 +157,8 @@ int cli_session_describe(cli_session *session, const char *service, const netron
 {
     netron_value definition;
     netron_err err = netron_describe(session->peer, service, &session->scope, &definition);
+    if (err == NETRON_NOT_FOUND)
+        return cli_fail(session->cli, err, CLI_FAILED, list_fix(session->cli));
     if (err != NETRON_OK)
         return cli_session_fail(session, err);
     if (definition.type != NETRON_TYPE_DEFINITION)

@@ -37,8 +37,18 @@ function(nt_program target)
     target_link_libraries(${target} PRIVATE netron_flags_all ${arg_LIBS})
 endfunction()
 
+# What unit tests are run by, if anything.
+set(NT_LAUNCHER "")
+if(NETRON_VALGRIND)
+    set(NT_LAUNCHER valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite)
+endif()
+
+# All programs of tests labelled threads: what the tsan preset needs.
+add_custom_target(threads_tests)
+
 # nt_test(<name> [LABELS label...] [LIBS lib...] [FILES file...] [TIMEOUT s]): the unit test
-# <name>_test.c beside the code: one cmocka program, ctest <folder>/<name>.
+# <name>_test.c beside the code: one cmocka program, ctest <folder>/<name>. The label threads means
+# that it has several, and is to be run under ThreadSanitizer.
 function(nt_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS;LIBS;FILES")
     set(file ${CMAKE_CURRENT_SOURCE_DIR}/${name}_test.c)
@@ -49,7 +59,10 @@ function(nt_test name)
     get_filename_component(folder ${CMAKE_CURRENT_SOURCE_DIR} NAME)
     set(target ${folder}_${name}_test)
     nt_program(${target} ${file} ${arg_FILES} LIBS netron_test_support ${arg_LIBS})
-    add_test(NAME ${folder}/${name} COMMAND ${target})
+    add_test(NAME ${folder}/${name} COMMAND ${NT_LAUNCHER} $<TARGET_FILE:${target}>)
+    if(threads IN_LIST arg_LABELS)
+        add_dependencies(threads_tests ${target})
+    endif()
     nt_test_properties(${folder}/${name} LABELS unit ${arg_LABELS} TIMEOUT ${arg_TIMEOUT})
 endfunction()
 

@@ -9,8 +9,9 @@ In a document a block
     ```text       right after it is what it prints, on both outputs; "..." or "…" stands for any text,
                   alone on a line for any lines. Without such a block every command must succeed;
     ```c, ```cpp, ```cmake ... whose first line is a comment with a file's name is written to that file.
-Port 7070 means the demo node's and 7071 to 7079 free ones: real ports are filled in. Programs that a
-block leaves running in the background are ended with the document. A comment above a block changes that:
+Port 7070 means the demo node's and 7071 to 7079 free ones: real ports are filled in. The line ./run means
+that demo node, and ./check the very run that this is part of. Programs that a block leaves running in the
+background are ended with the document. A comment above a block changes what is done with it:
     <!-- blocks: background -->     start it, let it run until the document ends
     <!-- blocks: skip, WHY -->      do not run it
 """
@@ -29,6 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>[a-z+]*)[^\n`]*\n(?P<body>.*?)^(?P=indent)```", re.M | re.S)
 FILE_NAME = re.compile(r"^\s*(?:/\*|//|#|--)\s*([\w./-]+\.\w+)\b")
 DIRECTIVE = re.compile(r"<!-- blocks: (.*?) -->\s*$")
+UNDER_WAY = re.compile(r"^[ \t]*\./(run|check)( --long)?[ \t]*(#.*)?$", re.M)
 BLOCK_SECONDS = 100
 
 
@@ -93,16 +95,17 @@ class Document:
             "PKG_CONFIG_PATH": str(library / "pkgconfig"),
             "LD_LIBRARY_PATH": str(library),
             "TMPDIR": str(self.folder),
+            "NETRON_BUILD": str(self.build),
         }
         self.start_node()
         return self
 
     def start_node(self):
-        node = self.spawn([str(self.build / "demo"), "--port", "0"], stdout=subprocess.PIPE)
-        line = node.stdout.readline()
-        if not line:
+        node = self.spawn(["./run", "--port", "0"], stdout=subprocess.PIPE)
+        found = re.search(r"ws://[\d.]+:(\d+)", node.stdout.readline())
+        if not found:
             raise Failed("the demo node does not start")
-        port = line.strip().rsplit(":", 1)[1]
+        port = found.group(1)
         self.ports = {"7070": port}
         for number, other in enumerate(free_ports(9), 7071):
             self.ports[str(number)] = str(other)
@@ -130,6 +133,7 @@ class Document:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def fill_in(self, text):
+        text = UNDER_WAY.sub(":", text)
         return re.sub(r"\b707\d\b", lambda match: self.ports[match.group()], text)
 
     def write(self, name, body):

@@ -28,8 +28,9 @@ fi
 work=$(mktemp -d)
 output=$work/output
 background='' before='' command='' failures=0
-export PATH="$PWD/build/release:$PATH"
-export PKG_CONFIG_PATH="$PWD/build/release"
+build=${NETRON_BUILD:-$PWD/build/release}
+export PATH="$build:$PATH"
+export PKG_CONFIG_PATH="$build"
 
 stop() {
     [ -z "$background" ] || { kill "$background" 2>/dev/null && wait "$background" || true; }

@@ -25,7 +25,6 @@ extern "C" {
 #endif
 
 struct netron;
-struct netron;
 struct netron_ctx;
 struct netron_peer;
 struct netron_proxy;
@@ -34,7 +33,6 @@ struct nt_out;
 struct nt_reader;
 struct nt_remote;
 struct nt_stream;
-struct nt_type;
 struct nt_type;
 
 /* ---- writing ---------------------------------------------------------------------------- */

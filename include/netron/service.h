@@ -64,7 +64,8 @@
  * turning on.
  *
  * Contracts, clients and servers are ISO C11 and C++17; netron_each() and netron_with() need GCC or
- * Clang in C. In C++ an exception that leaves an implementation is answered as NETRON_INTERNAL.
+ * Clang in C. In C++ an exception that leaves an implementation is answered as NETRON_INTERNAL; do
+ * not wait inside a catch block, since all fibers of a thread share its list of caught exceptions.
  */
 #ifndef NETRON_SERVICE_H
 #define NETRON_SERVICE_H
@@ -91,9 +92,9 @@
  * NT_GUARD_HANDLER: false when the handler throws.
  * NT_SAME: 1 when the field has exactly the type. */
 #ifdef __cplusplus
-#define NT_C                     extern "C"
-#define NT_GUARD(ctx, ...)       nt_guard(ctx, [&]() -> netron_err { return __VA_ARGS__; })
-#define NT_GUARD_HANDLER(...)    nt_guard_handler([&]() { __VA_ARGS__; })
+#define NT_C                            extern "C"
+#define NT_GUARD(ctx, ...)              nt_guard(ctx, [&]() -> netron_err { return __VA_ARGS__; })
+#define NT_GUARD_HANDLER(...)           nt_guard_handler([&]() { __VA_ARGS__; })
 #define NT_SAME(struct_, field_, type_) nt_same<decltype(struct_::field_), type_>::value
 
 template <class A, class B> struct nt_same {

@@ -147,6 +147,17 @@ nt_error_slot *nt_error_use(nt_error_slot *next)
     return before;
 }
 
+void nt_error_adopt(nt_error_slot *from, netron_err code)
+{
+    nt_error_slot *into = slot();
+    netron_scope_end(&into->scope);
+    if (from->error.message != NULL)
+        *into = *from;
+    else
+        fill(into, code, netron_err_text(code));
+    *from = (nt_error_slot){0};
+}
+
 void nt_error_slot_fini(nt_error_slot *dead)
 {
     netron_scope_end(&dead->scope);

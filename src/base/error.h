@@ -36,6 +36,8 @@ typedef struct nt_error_slot {
 /* Make `slot` the current one of this thread (NULL: the thread's own) and return the one that was.
  * Called by the fiber switch. */
 nt_error_slot *nt_error_use(nt_error_slot *slot);
+/* Make what `from` holds the last failure here; `from` is empty afterwards. */
+void nt_error_adopt(nt_error_slot *from, netron_err code);
 void nt_error_slot_fini(nt_error_slot *slot);
 
 #endif

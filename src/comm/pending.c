@@ -154,6 +154,24 @@ static void on_timeout(nt_timer *timer)
     nt_loop_leave(loop);
 }
 
+bool nt_load_dynamic(nt_reader *reader, void *out)
+{
+    return nt_value_read(reader, out);
+}
+
+/* Its items follow the answer at once: they must find the stream open. */
+static netron_err open_unclaimed(nt_slot *slot)
+{
+    const netron_value *value = slot->result;
+    nt_stream *stream;
+    if (slot->load != nt_load_dynamic || value->type != NETRON_TYPE_STREAM ||
+        !value->as.stream.writable)
+        return NETRON_OK;
+    NETRON_TRY(nt_stream_open(slot->session, value->as.stream.id, &stream));
+    stream->is_unclaimed = true;
+    return NETRON_OK;
+}
+
 /* A decoded answer, into the caller's result. The errors in use are the caller's. */
 static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
 {
@@ -169,7 +187,7 @@ static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
     if (ok && reader.at != reader.end)
         return nt_fail(NETRON_PROTOCOL, "an answer has surplus bytes");
     if (ok)
-        return NETRON_OK;
+        return open_unclaimed(slot);
     netron_err err = nt_fault_of_reader(&reader, NETRON_UNPROCESSABLE, "the result");
     nt_error_last()->executed = NETRON_EXECUTED_YES;
     return err;

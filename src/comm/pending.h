@@ -69,6 +69,9 @@ nt_slot *nt_slot_find(const nt_pending *pending, uint32_t id);
 /* An answer has come. */
 void nt_pending_answer(struct nt_session *session, uint32_t id, uint8_t flags, nt_slice payload);
 
+/* Loads a netron_value. A stream in it is opened at once, for netron_stream_from() to claim. */
+bool nt_load_dynamic(nt_reader *reader, void *out);
+
 /* The connection is gone: every call fails. */
 void nt_pending_fail_all(struct nt_session *session, netron_err err, const char *reason);
 void nt_pending_fini(nt_pending *pending);

@@ -9,6 +9,7 @@
 void nt_request_init(nt_request *request, nt_loop *loop, netron *node)
 {
     nt_ctx_init(&request->ctx, loop, node);
+    request->ctx.is_request = true;
     request->session = NULL;
     request->id = 0;
     request->type = NETRON_PACKET_CALL;

@@ -340,8 +340,12 @@ void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason
     nt_out *out;
     if (err == NETRON_OK)
         err = NETRON_UNAVAILABLE;
-    while ((stream = nt_idmap_any(&session->readers)) != NULL)
+    while ((stream = nt_idmap_any(&session->readers)) != NULL) {
+        bool is_unclaimed = stream->is_unclaimed;
         nt_stream_finish(stream, err, reason);
+        if (is_unclaimed)
+            nt_stream_unref(stream);
+    }
     while ((out = nt_idmap_any(&session->writers)) != NULL) {
         nt_idmap_remove(&session->writers, out->id);
         session->config->stats->streams--;

@@ -49,6 +49,7 @@ struct nt_stream {
     netron_scope memory; /* of the item given last */
     bool is_ended;       /* nothing more will come */
     bool has_left;       /* the reader is gone */
+    bool is_unclaimed;   /* came with a dynamic answer: nobody reads it yet */
     netron_err err;      /* why it ended */
     nt_error_slot failure; /* the whole of err */
 };

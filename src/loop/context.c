@@ -9,6 +9,7 @@ void nt_ctx_init(netron_ctx *ctx, nt_loop *loop, netron *node)
     ctx->node = node;
     ctx->memory.blocks = NULL;
     ctx->is_cancelled = false;
+    ctx->is_request = false;
     nt_list_init(&ctx->waits);
 }
 

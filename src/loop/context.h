@@ -17,6 +17,7 @@ struct netron_ctx {
     nt_list waits;       /* nt_wait items; a zeroed head means none yet */
     netron_scope memory; /* netron_alloc() */
     bool is_cancelled;
+    bool is_request;     /* it serves a request (of the upper layers) */
 };
 
 typedef struct nt_wait nt_wait;

@@ -174,6 +174,7 @@ static netron_err take(struct nt_loop *loop, void (*fn)(void *), void *arg, nt_f
     fiber->fn = fn;
     fiber->arg = arg;
     fiber->has_suspended = false;
+    fiber->ctx = NULL;
     fiber->next = NULL;
     if (++fibers->live > fibers->peak)
         fibers->peak = fibers->live;

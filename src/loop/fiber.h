@@ -28,6 +28,7 @@ struct nt_fiber {
     void (*before_suspend)(void *arg);
     void *before_arg;
     nt_error_slot error;
+    struct netron_ctx *ctx; /* for whom it works now; NULL: for the node */
 };
 
 typedef struct nt_fibers {

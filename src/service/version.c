@@ -335,6 +335,13 @@ static bool parse_set(cursor *in, nt_range *range, uint8_t set)
     return true;
 }
 
+static bool take_bars(cursor *in)
+{
+    bool is_there = in->end - in->at >= 2 && in->at[0] == '|' && in->at[1] == '|';
+    in->at += is_there ? 2 : 0;
+    return is_there;
+}
+
 netron_err nt_range_parse(netron_str text, nt_range *out)
 {
     nt_range range = {.count = 0};
@@ -347,7 +354,7 @@ netron_err nt_range_parse(netron_str text, nt_range *out)
         skip_spaces(&in);
         if (!is_good || in.at == in.end)
             break;
-        is_good = take_char(&in, '|') && take_char(&in, '|');
+        is_good = take_bars(&in);
     }
     if (!is_good && range.count == NT_CONDITIONS_MAX)
         return nt_fail(NETRON_INVALID,

@@ -83,9 +83,9 @@ static nt_step answer_request(netron_link *link, nt_slice in)
     nt_http_head head;
     nt_ws_offer offer;
     const char *why;
-    nt_step step = nt_http_request_read(&head, in);
+    nt_step step = nt_http_request_read(&head, in, &why);
     if (step == NT_STEP_BAD)
-        return refuse(link, 400, "not an HTTP request that can be read");
+        return refuse(link, 400, why);
     if (step == NT_STEP_MORE)
         return step;
     unsigned status = nt_ws_offer_read(&offer, &head, &why);
@@ -104,12 +104,13 @@ static nt_step answer_request(netron_link *link, nt_slice in)
 static nt_step check_response(netron_link *link, nt_slice in)
 {
     nt_http_head head;
-    nt_step step = nt_http_response_read(&head, in);
+    const char *why = "";
+    nt_step step = nt_http_response_read(&head, in, &why);
     if (step == NT_STEP_MORE)
         return step;
     netron_err err = step == NT_STEP_DONE
                          ? nt_ws_response_check(&head, link->ws->nonce, &link->is_netron2)
-                         : nt_fail(NETRON_PROTOCOL, "the answer is not HTTP: no WebSocket there");
+                         : nt_fail(NETRON_PROTOCOL, "no WebSocket there: %s", why);
     if (err != NETRON_OK) {
         nt_link_abort(link, err, netron_last_error()->message);
         return NT_STEP_BAD;

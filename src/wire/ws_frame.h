@@ -68,7 +68,7 @@ size_t nt_ws_header_write_long(uint8_t out[NT_WS_HEADER_MAX], const nt_ws_header
  * short, which its length code alone shows. */
 static inline bool nt_ws_front_is_valid(uint8_t front, uint8_t length)
 {
-    enum { known = 0x0707 }; /* bit n: opcode n has a meaning */
+    const unsigned known = 0x0707; /* bit n: opcode n has a meaning */
     if (!(known >> (front & 0x0f) & 1))
         return false;
     return !nt_ws_is_control(front) || (front & 0x80 && (length & 0x7f) <= NT_WS_CONTROL_MAX);

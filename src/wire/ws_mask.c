@@ -7,7 +7,8 @@
 
 #include <stdatomic.h>
 
-typedef uint64_t vector __attribute__((vector_size(32)));
+/* At any address, over memory of any type. */
+typedef uint64_t vector __attribute__((vector_size(32), aligned(1), may_alias));
 
 /* Always inlined, so that it takes on the instruction set of the function around it. All steps are
  * multiples of four bytes: the key never has to be turned. */
@@ -15,23 +16,18 @@ static inline __attribute__((always_inline)) void mask_vectors(
     uint8_t *dst, const uint8_t *src, size_t size, uint32_t key)
 {
     uint64_t wide = (uint64_t)key << 32 | key;
-    vector keys = {wide, wide, wide, wide};
+    const vector keys = {wide, wide, wide, wide};
     size_t i = 0;
     for (; size - i >= 4 * sizeof keys; i += 4 * sizeof keys) {
-        vector part[4];
-        memcpy(part, src + i, sizeof part);
-        part[0] ^= keys;
-        part[1] ^= keys;
-        part[2] ^= keys;
-        part[3] ^= keys;
-        memcpy(dst + i, part, sizeof part);
+        vector *to = (vector *)(dst + i);
+        const vector *from = (const vector *)(src + i);
+        to[0] = from[0] ^ keys;
+        to[1] = from[1] ^ keys;
+        to[2] = from[2] ^ keys;
+        to[3] = from[3] ^ keys;
     }
-    for (; size - i >= sizeof keys; i += sizeof keys) {
-        vector part;
-        memcpy(&part, src + i, sizeof part);
-        part ^= keys;
-        memcpy(dst + i, &part, sizeof part);
-    }
+    for (; size - i >= sizeof keys; i += sizeof keys)
+        *(vector *)(dst + i) = *(const vector *)(src + i) ^ keys;
     nt_ws_mask_short(dst + i, src + i, size - i, key);
 }
 

@@ -1,8 +1,8 @@
 /* auth.c - one service in the version that -DVERSION= names, for tests of ranges and of conflicts. */
 #include <netron/netron.h>
 
-#define QUOTE(x)  #x
-#define TEXT(x)   QUOTE(x)
+#define QUOTE(x) #x
+#define TEXT(x)  QUOTE(x)
 
 NETRON_SERVICE(auth, "auth@" TEXT(VERSION), whoami);
 NETRON_METHOD(auth, whoami, str, (str, token));
@@ -11,7 +11,8 @@ struct auth__self {
     char unused;
 };
 
-netron_err auth__whoami_impl(netron_ctx *ctx, auth__self *self, netron_str token, netron_str *result)
+netron_err auth__whoami_impl(
+    netron_ctx *ctx, auth__self *self, netron_str token, netron_str *result)
 {
     (void)ctx;
     (void)self;

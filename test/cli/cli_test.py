@@ -165,8 +165,10 @@ class Usage(Case):
         self.assertRegex(err.splitlines()[0], r"\Anetron: " + message + r"\Z")
         return err
 
-    def test_no_command(self):
-        self.wrong(r"which command\?")
+    def test_no_command_shows_them_all(self):
+        result = netron()
+        self.assertEqual((result.code, result.out, result.err), (2, netron("--help").out, ""))
+        self.assertIn("which command?", json.loads(self.fails(2, "--json"))["error"]["message"])
 
     def test_the_nearest_command_is_named(self):
         for typed, meant in [("cal", "call"), ("descirbe", "describe"), ("sreve", "serve"),
@@ -498,7 +500,7 @@ demo@1.2.0
   shout(person who) -> str
   reverse(bytes data) -> bytes
   hash(bytes data) -> u64
-  join(list_str words, str between = netron_s("-")) -> str
+  join(list_str words, str between = "-") -> str
   day(date when) -> date
   tellMood(happy|sad how) -> str
   limit(u32 most = 10, u64 from?) -> u64

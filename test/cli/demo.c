@@ -114,8 +114,8 @@ netron_err demo__weigh_impl(netron_ctx *ctx, demo__self *self, part_list parts, 
     return NETRON_OK;
 }
 
-netron_err demo__echo_impl(netron_ctx *ctx, demo__self *self, netron_value value,
-    netron_value *result)
+netron_err demo__echo_impl(
+    netron_ctx *ctx, demo__self *self, netron_value value, netron_value *result)
 {
     (void)ctx;
     (void)self;
@@ -127,12 +127,13 @@ netron_err demo__shout_impl(netron_ctx *ctx, demo__self *self, person who, netro
 {
     (void)ctx;
     (void)self;
-    *result = who.born.present && who.born.value.ms == LONG_AGO_MS ? netron_s("long ago") : who.name;
+    *result =
+        who.born.present && who.born.value.ms == LONG_AGO_MS ? netron_s("long ago") : who.name;
     return NETRON_OK;
 }
 
-netron_err demo__reverse_impl(netron_ctx *ctx, demo__self *self, netron_bytes data,
-    netron_bytes *result)
+netron_err demo__reverse_impl(
+    netron_ctx *ctx, demo__self *self, netron_bytes data, netron_bytes *result)
 {
     (void)self;
     const uint8_t *from = data.data;
@@ -187,8 +188,8 @@ netron_err demo__tell_mood_impl(netron_ctx *ctx, demo__self *self, mood how, net
     return NETRON_OK;
 }
 
-netron_err demo__limit_impl(netron_ctx *ctx, demo__self *self, uint32_t most, netron_opt_u64 from,
-    uint64_t *result)
+netron_err demo__limit_impl(
+    netron_ctx *ctx, demo__self *self, uint32_t most, netron_opt_u64 from, uint64_t *result)
 {
     (void)ctx;
     (void)self;
@@ -234,8 +235,8 @@ netron_err demo__count_impl(netron_ctx *ctx, demo__self *self, uint64_t n, demo_
 }
 
 /* Waits for ever before its last item: whoever reads sees the others at once, or never. */
-netron_err demo__slow_count_impl(netron_ctx *ctx, demo__self *self, uint64_t n,
-    demo__slow_count_out *out)
+netron_err demo__slow_count_impl(
+    netron_ctx *ctx, demo__self *self, uint64_t n, demo__slow_count_out *out)
 {
     for (uint64_t i = 0; i < n; i++) {
         if (i + 1 == n)
@@ -276,9 +277,9 @@ netron_err demo__forever_impl(netron_ctx *ctx, demo__self *self, demo__forever_o
     return err;
 }
 
-NETRON_PROVIDE(demo, add, half, greet, find, weigh, echo, shout, reverse, hash, join, day, tell_mood,
-    limit, nothing, refuse, wait, escape, count, slow_count, parts, broken, forever, left, version,
-    precision, current, computed, touched, pair);
+NETRON_PROVIDE(demo, add, half, greet, find, weigh, echo, shout, reverse, hash, join, day,
+    tell_mood, limit, nothing, refuse, wait, escape, count, slow_count, parts, broken, forever,
+    left, version, precision, current, computed, touched, pair);
 
 static demo__self self = {.version = {"1.0.0", 5}, .precision = 2};
 NETRON_MAIN(demo, &self);

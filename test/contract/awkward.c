@@ -45,8 +45,8 @@ NETRON_PROVIDE(awkward,
     numbers, numbers_out, numbers_yield, numbers_stream, numbers_next, numbers_close, next,
     x, on_x, x_on, x_emit, x_handler, x_start, emit_x, emit, on,
     precision, get_precision, set_precision, precision_get, precision_set, get, set,
-    delete, default, register, class, new, this, template, operator, for, return, int, struct, switch,
-    static, const, goto, and, or, not, xor, union, void, typeof,
+    delete, default, register, class, new, this, template, operator, for, return, int, struct,
+    switch, static, const, goto, and, or, not, xor, union, void, typeof,
     args, result, ctx, user, c, impl, future, out, item, stream, value, handler, err);
 
 static void on_x(void *user, int64_t x)

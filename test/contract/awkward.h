@@ -20,8 +20,8 @@ NETRON_SERVICE(awkward, "awkward@1.0.0",
     x, on_x, x_on, x_emit, x_handler, x_start, emit_x, emit, on,
     precision, get_precision, set_precision, precision_get, precision_set, get, set,
     /* keywords of C or C++ */
-    delete, default, register, class, new, this, template, operator, for, return, int, struct, switch,
-    static, const, goto, and, or, not, xor, union, void, typeof,
+    delete, default, register, class, new, this, template, operator, for, return, int, struct,
+    switch, static, const, goto, and, or, not, xor, union, void, typeof,
     /* words of the generated code */
     args, result, ctx, user, c, impl, future, out, item, stream, value, handler, err);
 
@@ -107,7 +107,7 @@ NETRON_METHOD (awkward, union,    none);
 NETRON_METHOD (awkward, void,     none);
 NETRON_METHOD (awkward, typeof,   none);
 
-NETRON_METHOD (awkward, args,    i64, (i64, args), (i64, c), (i64, user), (i64, self), (i64, result));
+NETRON_METHOD (awkward, args,    i64, (i64, args), (i64, c), (i64, user), (i64, self), (i64, at));
 NETRON_METHOD (awkward, result,  result, (i64, proxy), (i64, call), (i64, writer), (i64, reader));
 NETRON_METHOD (awkward, ctx,     ctx, (i64, ctx), (i64, out), (i64, value), (opt_i64, at));
 NETRON_METHOD (awkward, user,    none, (i64, err), (i64, future), (i64, wide, 3), (i64, name, 4));

@@ -49,6 +49,18 @@ for header in types service netron; do
     compile "$header.h alone" "$out/alone.c"
 done
 
+# What a contract says of itself is the same in both languages.
+for how in "gcc -std=c11 -x c" "clang -std=c11 -x c" "g++ -std=c++17 -x c++" \
+           "clang++ -std=c++17 -x c++"; do
+    command -v "${how%% *}" >/dev/null || continue
+    # shellcheck disable=SC2086
+    if ! $how $warnings -isystem "$include" "$here/metadata.c" -o "$out/metadata" ||
+        ! "$out/metadata" | diff - "$here/metadata.txt"; then
+        failed=1
+        echo "metadata: $how"
+    fi
+done
+
 # A client must not need the server's functions, not even without optimisation.
 for compiler in gcc clang; do
     command -v $compiler >/dev/null || continue

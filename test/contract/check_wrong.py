@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Every mistake in a contract, a server or a client is an error at the line where it was made.
 
-calculator.h, server.c and client.c are right and must compile without a warning: they are the twin of
-every case below. A case replaces one line; then the build must fail, and the first error must name
-that file and that line (or the line of another macro, when that is where it can first be seen).
+calculator.h, server.c and client.c are right and must compile without a warning: they are the twin
+of every case below. A case replaces one line; then the build must fail, and the first error must
+name that file and that line (or the line of another macro, when it can first be seen there).
 
     check_wrong.py [--include DIR] [--only WORD] [--show] [compiler ...]
 """
@@ -27,7 +27,8 @@ class Case:
     """`right` occurs on one line of `file`; there it becomes `wrong`. The error is on the line with
     `at` (`right`, unless told) of `at_file` (`file`), or it is the linker's and names `symbol`."""
 
-    def __init__(self, name, file, right, wrong, at=None, at_file=None, symbol=None, compilers=BOTH):
+    def __init__(self, name, file, right, wrong, at=None, at_file=None, symbol=None,
+                 compilers=BOTH):
         self.name, self.file, self.right, self.wrong = name, file, right, wrong
         self.at, self.at_file = at or right, at_file or file
         self.symbol, self.compilers = symbol, compilers
@@ -131,7 +132,8 @@ CASES = [
          'NETRON_WIRE_NAME(calculator, compute,'),
     Case("documentation of an unknown member", CONTRACT, "NETRON_DOC    (calculator, add,",
          "NETRON_DOC    (calculator, ad,"),
-    Case("documentation twice", CONTRACT, 'NETRON_WIRE_NAME(calculator, computed, "value-computed")',
+    Case("documentation twice", CONTRACT,
+         'NETRON_WIRE_NAME(calculator, computed, "value-computed")',
          'NETRON_DOC(calculator, add, "Again."); NETRON_DOC(calculator, add, "Again.")'),
 ]
 
@@ -212,7 +214,7 @@ def main():
             for file in (SERVER, CLIENT):
                 result = project.compile(compiler, file)
                 if result.returncode != 0 or result.stderr:
-                    sys.exit(f"{compiler}: the right {file} does not compile cleanly\n{result.stderr}")
+                    sys.exit(f"{compiler}: the right {file} is not clean\n{result.stderr}")
             if (result := project.link(compiler)).returncode != 0:
                 sys.exit(f"{compiler}: the right server does not link\n{result.stderr}")
         for case in CASES:

@@ -220,7 +220,7 @@ class ClientTest(Player):
         packet = row.packet
         if not packet.impulse:
             self.answers[row.conn, packet.id] = row
-        elif packet.type == wire.TASK and packet.data[1][0] == ("str", "emit"):
+        elif task_name(packet) == "emit":
             self.events.setdefault(row.conn, []).append(("list", packet.data[1][1:]))
         elif packet.type == wire.STREAM and not (packet.last and packet.data == wire.NIL):
             self.chunks.setdefault((row.conn, packet.stream), []).append(packet.data)
@@ -268,12 +268,13 @@ class ClientTest(Player):
         if packet is None or not packet.impulse or packet.type not in (
                 wire.GET, wire.SET, wire.CALL, wire.TASK):
             return False
-        return (row.conn, packet.id) in self.answers and not (
-            packet.type == wire.TASK
-            and packet.data[1][0][1] in ("unsubscribe", "unref_service"))
+        return (row.conn, packet.id) in self.answers and task_name(packet) not in (
+            "unsubscribe", "unref_service")
 
     def check_result(self, conn, word, ident, rest):
         row = self.answers.get((conn, ident))
+        if row is None and word == "err" and self.is_unanswered(conn, ident):
+            return  # it failed when the connection ended, as it has to
         if row is None:
             self.failures.append((conn[0], f"{conn[0]}: a result of {ident}, which had no answer"))
             return
@@ -285,6 +286,11 @@ class ClientTest(Player):
                 self.fail(row, f"the client understood {rest[0]}")
         else:
             self.check_error(row, *rest)
+
+    def is_unanswered(self, conn, ident):
+        """A request that the recorded server never answered."""
+        return not any(row.conn == conn and row.dir == "s2c" and row.packet
+                       and not row.packet.impulse and row.packet.id == ident for row in self.rows)
 
     def check_error(self, row, code, name, message, details=""):
         got = (int(code), bytes.fromhex(name).decode(), bytes.fromhex(message).decode())
@@ -304,6 +310,13 @@ class ClientTest(Player):
             return
         if got != want:
             self.fail(row, f"the client understood {got}, sent was {want}")
+
+
+def task_name(packet):
+    """None for what is no task, or none that has a name."""
+    if packet.type != wire.TASK or packet.data[0] != "list" or not packet.data[1]:
+        return None
+    return packet.data[1][0][1] if packet.data[1][0][0] == "str" else None
 
 
 # ---- running ------------------------------------------------------------------------------------
@@ -372,15 +385,22 @@ def report(test, session, exceptions, options):
     return passed, failed
 
 
-def print_table(vectors, exceptions):
-    print("| recording | row | recorded packet | what | why |\n|---|---|---|---|---|")
+def table_of(vectors, exceptions):
+    """What README.md lists: rows of recorded clients that are not made through the API."""
+    lines = ["| recording | row | recorded packet | what | why |", "|---|---|---|---|---|"]
     for session in SESSIONS:
         for row in rows_of(vectors, session):
             entry = exceptions.find("client", row)
             if entry is not None and entry.get("kind") == "inexpressible":
-                packet = str(row.packet or row.op).replace("|", "\\|")
-                print(f"| {row.session} | {row.line} | `{packet[:110]}` | {entry['what']} "
-                      f"| {entry['why']} |")
+                packet = str(row.packet or row.data.hex()).replace("|", "\\|")[:90]
+                lines.append(f"| {row.session} | {row.line} | `{packet}` | {entry['what']} "
+                             f"| {entry['why']} |")
+    return "\n".join(lines)
+
+
+def readme_has(table):
+    with open(os.path.join(HERE, "README.md"), encoding="utf-8") as file:
+        return f"<!-- replay.py --table -->\n{table}\n<!-- end -->" in file.read()
 
 
 def main():
@@ -396,12 +416,14 @@ def main():
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("session", nargs="*")
     options = parser.parse_args()
+    exceptions = Exceptions(options.exceptions)
+    table = table_of(options.vectors, exceptions)
     if options.self_test:
         return selftest.run(ServerTest, ClientTest,
-                            [rows_of(options.vectors, one) for one in SESSIONS], options.vectors)
-    exceptions = Exceptions(options.exceptions)
+                            [rows_of(options.vectors, one) for one in SESSIONS], options.vectors,
+                            readme_has(table))
     if options.table:
-        print_table(options.vectors, exceptions)
+        print(table)
         return 0
     if options.build is None:
         parser.error("--build is needed")

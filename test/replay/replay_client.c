@@ -129,7 +129,8 @@ static bool packet_next(const netron_value *row, netron_bytes *left, netron_pack
         return false;
     left->size = 0;
     if (text_is(netron_map_get(row, "op"), "data")) {
-        size_t frame = (size_t)data[0] << 24 | (size_t)data[1] << 16 | (size_t)data[2] << 8 | data[3];
+        size_t frame =
+            (size_t)data[0] << 24 | (size_t)data[1] << 16 | (size_t)data[2] << 8 | data[3];
         left->data = data + 4 + frame;
         left->size = size - 4 - frame;
         data += 4;
@@ -200,8 +201,8 @@ static netron_value invoke(rc_driver *driver, uint32_t id, netron_proxy *proxy,
 }
 
 /* Call with arguments written as a JSON list. */
-static netron_value call(rc_driver *driver, uint32_t id, netron_proxy *proxy, const char *method,
-    const char *args)
+static netron_value call(
+    rc_driver *driver, uint32_t id, netron_proxy *proxy, const char *method, const char *args)
 {
     netron_value list = json(driver, args);
     step(driver, id);
@@ -209,8 +210,8 @@ static netron_value call(rc_driver *driver, uint32_t id, netron_proxy *proxy, co
 }
 
 /* Call with one argument. */
-static netron_value call_with(rc_driver *driver, uint32_t id, netron_proxy *proxy, const char *method,
-    netron_value arg)
+static netron_value call_with(
+    rc_driver *driver, uint32_t id, netron_proxy *proxy, const char *method, netron_value arg)
 {
     step(driver, id);
     return invoke(driver, id, proxy, NETRON_CALL, method, &arg, 1);
@@ -222,8 +223,8 @@ static netron_value get(rc_driver *driver, uint32_t id, netron_proxy *proxy, con
     return invoke(driver, id, proxy, NETRON_GET, property, NULL, 0);
 }
 
-static void set(rc_driver *driver, uint32_t id, netron_proxy *proxy, const char *property,
-    netron_value value)
+static void set(
+    rc_driver *driver, uint32_t id, netron_proxy *proxy, const char *property, netron_value value)
 {
     step(driver, id);
     (void)invoke(driver, id, proxy, NETRON_SET, property, &value, 1);
@@ -260,8 +261,8 @@ static void release(rc_driver *driver, uint32_t id, netron_proxy *proxy)
 
 /* A proxy for whatever stands first in a request of a hand-made client - a name, an id that is no
  * more - which declares one member, so that nothing on this side refuses it. */
-static netron_proxy stranger(rc_driver *driver, netron_str id, const netron_packet *packet,
-    netron_str member)
+static netron_proxy stranger(
+    rc_driver *driver, netron_str id, const netron_packet *packet, netron_str member)
 {
     char name[64] = {0};
     memcpy(name, member.data, member.size < sizeof name ? member.size : sizeof name - 1);
@@ -283,8 +284,8 @@ static netron_proxy stranger(rc_driver *driver, netron_str id, const netron_pack
     definition->parent_id = text("");
     definition->peer_id = text("server-0001");
     definition->meta = netron_map_value(meta, 4);
-    return proxy_from(driver,
-        (netron_value){.type = NETRON_TYPE_DEFINITION, .as.definition = definition});
+    return proxy_from(
+        driver, (netron_value){.type = NETRON_TYPE_DEFINITION, .as.definition = definition});
 }
 
 static void raw_member(rc_driver *driver, uint32_t id, const netron_packet *packet,
@@ -339,7 +340,8 @@ static void raw_all(rc_driver *driver, uint32_t first, uint32_t last)
 typedef struct rc_pending {
     rc_driver *driver;
     uint32_t id;
-    const netron_value *stream; /* in place of the recorded first argument, or NULL */
+    const netron_value *stream; /* in place of the recorded arguments, */
+    size_t streams;             /* so many */
     netron_fiber *fiber;
 } rc_pending;
 
@@ -347,26 +349,24 @@ static netron_err pending_run(netron_ctx *ctx, void *arg)
 {
     rc_pending *pending = arg;
     (void)ctx;
-    if (pending->stream == NULL) {
+    if (pending->streams == 0) {
         raw_send(pending->driver, pending->id);
         return NETRON_OK;
     }
     netron_packet packet;
     netron_value payload = recorded(pending->driver, pending->id, &packet);
     size_t count = payload.as.list.count;
-    netron_value *items =
-        need(netron_scope_alloc(&pending->driver->scope, count * sizeof *items));
+    netron_value *items = need(netron_scope_alloc(&pending->driver->scope, count * sizeof *items));
     memcpy(items, payload.as.list.items, count * sizeof *items);
-    items[2] = *pending->stream;
+    memcpy(items + 2, pending->stream, pending->streams * sizeof *items);
     raw_member(pending->driver, pending->id, &packet, items, count);
     return NETRON_OK;
 }
 
-static void raw_start(rc_pending *pending, rc_driver *driver, uint32_t id, const netron_value *stream)
+static void raw_start(rc_pending *pending, rc_driver *driver, uint32_t id)
 {
     pending->driver = driver;
     pending->id = id;
-    pending->stream = stream;
     step(driver, id);
     must(netron_spawn(driver->ctx, pending_run, pending, &pending->fiber), "spawn");
 }
@@ -395,8 +395,8 @@ static void read_stream(rc_driver *driver, netron_value reference)
 }
 
 /* Write the recorded chunks first…last, then the end, whose packet is `end`. */
-static void write_stream(rc_driver *driver, netron_out *out, uint32_t first, uint32_t last,
-    uint32_t end)
+static void write_stream(
+    rc_driver *driver, netron_out *out, uint32_t first, uint32_t last, uint32_t end)
 {
     netron_packet packet;
     for (uint32_t id = first; id <= last; id++) {
@@ -417,7 +417,8 @@ static void collect(rc_driver *driver, uint32_t id, bool live, const uint32_t ch
     netron_out *out;
     rc_pending pending;
     must(netron_out_new(driver->peer, live, &reference, &out), "make a stream");
-    raw_start(&pending, driver, id, &reference);
+    pending = (rc_pending){.stream = &reference, .streams = 1};
+    raw_start(&pending, driver, id);
     write_stream(driver, out, chunks[0], chunks[1], chunks[2]);
     raw_finish(&pending);
 }
@@ -440,7 +441,7 @@ static netron_subscription *subscribe(rc_driver *driver, uint32_t id, const char
 {
     netron_subscription *subscription = NULL;
     char *name = need(netron_scope_alloc(&driver->scope, strlen(event) + 1));
-    strcpy(name, event);
+    memcpy(name, event, strlen(event));
     step(driver, id);
     netron_err err = netron_on(driver->peer, event, event_tell, NULL, name, &subscription);
     tell(id, err, NULL);
@@ -462,8 +463,8 @@ static void emit(rc_driver *driver, uint32_t id)
     netron_str name = payload.as.list.items[1].as.str;
     memcpy(event, name.data, name.size < sizeof event ? name.size : sizeof event - 1);
     step(driver, id);
-    netron_err err = netron_emit(driver->ctx, event, payload.as.list.items + 2,
-        payload.as.list.count - 2);
+    netron_err err =
+        netron_emit(driver->ctx, event, payload.as.list.items + 2, payload.as.list.count - 2);
     tell(id, err, NULL);
 }
 
@@ -536,6 +537,28 @@ static void play_tcp(rc_driver *driver)
     (void)call(driver, 14, &calc, "add", "[20, 2]");
 }
 
+/* Two streams in one call; the second is written first. */
+static void play_two_streams(rc_driver *driver)
+{
+    netron_packet packet;
+    netron_out *one, *two;
+    netron_value args[2];
+    must(netron_out_new(driver->peer, false, &args[0], &one), "make a stream");
+    must(netron_out_new(driver->peer, false, &args[1], &two), "make a stream");
+    rc_pending pending = {.stream = args, .streams = 2};
+    raw_start(&pending, driver, 21);
+    netron_value last = recorded(driver, 1046, &packet), first = recorded(driver, 1047, &packet);
+    step(driver, 1046);
+    must(netron_out_write(two, &last), "write an item");
+    step(driver, 1047);
+    must(netron_out_write(one, &first), "write an item");
+    step(driver, 1048);
+    netron_out_end(one, NETRON_OK, NULL);
+    step(driver, 1049);
+    netron_out_end(two, NETRON_OK, NULL);
+    raw_finish(&pending);
+}
+
 static void play_client_stream(rc_driver *driver)
 {
     collect(driver, 1, false, (const uint32_t[]){1000, 1004, 1005});
@@ -546,19 +569,29 @@ static void play_client_stream(rc_driver *driver)
     netron_out *out;
     rc_pending pending;
     must(netron_out_new(driver->peer, true, &reference, &out), "make a stream");
-    raw_start(&pending, driver, 5, &reference);
+    pending = (rc_pending){.stream = &reference, .streams = 1};
+    raw_start(&pending, driver, 5);
     write_stream(driver, out, 1020, 1020, 0);
     step(driver, 1021);
     netron_out_end(out, NETRON_CANCELLED, "client stops");
     raw_finish(&pending);
     must(netron_out_new(driver->peer, true, &reference, &out), "make a stream");
-    raw_start(&pending, driver, 6, &reference);
+    pending = (rc_pending){.stream = &reference, .streams = 1};
+    raw_start(&pending, driver, 6);
     write_stream(driver, out, 1022, 1022, 0);
     step(driver, 1023);
     netron_out_end(out, NETRON_INTERNAL, "client failed");
     raw_finish(&pending);
     raw_all(driver, 7, 9);
-    raw(driver, 11);
+    static rc_pending unanswered; /* stream id 0: the recorded call hung, too */
+    raw_start(&unanswered, driver, 10);
+    netron_detach(unanswered.fiber);
+    must(netron_out_new(driver->peer, false, &reference, &out), "make a stream");
+    write_stream(driver, out, 1026, 1027, 0); /* before the call */
+    pending = (rc_pending){.stream = &reference, .streams = 1};
+    raw_start(&pending, driver, 11);
+    write_stream(driver, out, 1028, 1028, 1029);
+    raw_finish(&pending);
     for (uint32_t id = 12; id <= 13; id++) { /* the server writes to a stream that we name */
         netron_packet packet;
         netron_value far = recorded(driver, id, &packet).as.list.items[2];
@@ -566,7 +599,8 @@ static void play_client_stream(rc_driver *driver)
         netron_stream stream;
         netron_value item;
         must(netron_stream_from(driver->peer, &far, &stream), "open the stream");
-        raw_start(&pending, driver, id, NULL);
+        pending = (rc_pending){0};
+        raw_start(&pending, driver, id);
         while (netron_stream_next(&stream, &item)) {
             printf("item %u ", far.as.stream.id);
             print_value(&item);
@@ -593,7 +627,7 @@ static void play_client_stream(rc_driver *driver)
     raw(driver, 18);
     raw(driver, 19);
     collect(driver, 20, false, (const uint32_t[]){1044, 1044, 1045});
-    raw(driver, 21);
+    play_two_streams(driver);
 }
 
 static void play_references(rc_driver *driver)
@@ -640,7 +674,7 @@ static void play_tasks(rc_driver *driver)
     raw_all(driver, 1, 31);
     emit(driver, 32); /* the server has subscribed */
     emit(driver, 33);
-    raw_all(driver, 34, 77);
+    raw_all(driver, 34, 78);
     raw(driver, 83);
     raw_all(driver, 88, 97);
 }

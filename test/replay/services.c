@@ -111,8 +111,8 @@ static netron_entry entry(const char *key, netron_value value)
 
 /* ---- errors as JavaScript throws them --------------------------------------------------------- */
 
-static netron_err fail_plain(const svc_call *request, uint16_t standard, const char *name,
-    const char *message)
+static netron_err fail_plain(
+    const svc_call *request, uint16_t standard, const char *name, const char *message)
 {
     netron_value_error *error = netron_alloc(request->ctx, sizeof *error);
     if (error == NULL)
@@ -124,8 +124,8 @@ static netron_err fail_plain(const svc_call *request, uint16_t standard, const c
     return netron_fail_value(request->ctx, NETRON_INTERNAL, &payload);
 }
 
-static netron_err fail_titan(const svc_call *request, netron_err code, const char *message,
-    netron_value details)
+static netron_err fail_titan(
+    const svc_call *request, netron_err code, const char *message, netron_value details)
 {
     netron_value_error *error = netron_alloc(request->ctx, sizeof *error);
     if (error == NULL)
@@ -210,7 +210,7 @@ static netron_err reference_call(const svc_call *request, const char *method, ne
 
 static netron_err calculator_add(const svc_call *request)
 {
-    double a, b;
+    double a = 0, b = 0;
     NETRON_TRY(number_argument(request, 0, &a));
     NETRON_TRY(number_argument(request, 1, &b));
     *request->result = netron_f64_value(a + b);
@@ -219,7 +219,7 @@ static netron_err calculator_add(const svc_call *request)
 
 static netron_err calculator_multiply(const svc_call *request)
 {
-    double a, b;
+    double a = 0, b = 0;
     NETRON_TRY(number_argument(request, 0, &a));
     NETRON_TRY(number_argument(request, 1, &b));
     NETRON_TRY(netron_yield(request->ctx));
@@ -245,7 +245,7 @@ static netron_err write_numbers(netron_out *out, double n)
 
 static netron_err calculator_count_to(const svc_call *request)
 {
-    double n;
+    double n = 0;
     netron_out *out;
     NETRON_TRY(number_argument(request, 0, &n));
     NETRON_TRY(netron_out_open(request->ctx, true, &out));
@@ -256,7 +256,7 @@ static netron_err calculator_count_to(const svc_call *request)
 
 static netron_err calculator_failing(const svc_call *request)
 {
-    double n;
+    double n = 0;
     netron_out *out;
     NETRON_TRY(number_argument(request, 0, &n));
     NETRON_TRY(netron_out_open(request->ctx, true, &out));
@@ -267,14 +267,13 @@ static netron_err calculator_failing(const svc_call *request)
 
 static netron_err calculator_divide(const svc_call *request)
 {
-    double a, b;
+    double a = 0, b = 0;
     NETRON_TRY(number_argument(request, 0, &a));
     NETRON_TRY(number_argument(request, 1, &b));
     if (b == 0) {
-        netron_entry details[] = {
-            entry("a", netron_f64_value(a)), entry("b", netron_f64_value(b))};
-        return fail_titan(request, NETRON_INVALID, "Division by zero",
-            map_result(request, details, 2));
+        netron_entry details[] = {entry("a", netron_f64_value(a)), entry("b", netron_f64_value(b))};
+        return fail_titan(
+            request, NETRON_INVALID, "Division by zero", map_result(request, details, 2));
     }
     *request->result = netron_f64_value(a / b);
     return NETRON_OK;
@@ -293,7 +292,7 @@ static netron_err calculator_throw_string(const svc_call *request)
 
 static netron_err calculator_get_sub(const svc_call *request)
 {
-    double n;
+    double n = 0;
     NETRON_TRY(number_argument(request, 0, &n));
     return sub_make(request, (int64_t)n + 1);
 }
@@ -322,7 +321,7 @@ static netron_err calculator_null(const svc_call *request)
 
 static netron_err calculator_slow(const svc_call *request)
 {
-    double ms;
+    double ms = 0;
     NETRON_TRY(number_argument(request, 0, &ms));
     NETRON_TRY(netron_sleep(request->ctx, (uint32_t)ms));
     *request->result = netron_f64_value(ms);
@@ -331,7 +330,7 @@ static netron_err calculator_slow(const svc_call *request)
 
 static netron_err calculator_fire(const svc_call *request)
 {
-    const char *event;
+    const char *event = NULL;
     NETRON_TRY(text_argument(request, 0, &event));
     NETRON_TRY(netron_emit(request->ctx, event, request->args + 1, request->count - 1));
     *request->result = netron_bool_value(true);
@@ -371,7 +370,7 @@ static void event_heard(void *user, const netron_value *args, size_t count)
 /* Subscribe to an event of the peer whose id is the first argument. */
 static netron_err subscribe_on(const svc_call *request, bool emits_again)
 {
-    const char *peer_id, *event;
+    const char *peer_id = NULL, *event = NULL;
     svc_host *host = request->host;
     NETRON_TRY(text_argument(request, 0, &peer_id));
     NETRON_TRY(text_argument(request, 1, &event));
@@ -404,7 +403,7 @@ static netron_err ctl_relay_from(const svc_call *request)
 
 static netron_err ctl_unsubscribe_on(const svc_call *request)
 {
-    const char *event;
+    const char *event = NULL;
     svc_host *host = request->host;
     NETRON_TRY(text_argument(request, 1, &event));
     for (size_t i = 0; i < host->listening_count; i++) {
@@ -438,8 +437,7 @@ static netron_err ctl_expose_extra(const svc_call *request)
     netron_service service = {.meta = &host->extra_meta, .handler = extra_serve};
     NETRON_TRY(netron_expose(host->node, &service));
     netron_value definition;
-    NETRON_TRY(
-        netron_describe(netron_local(host->node), "extra@3.0.0", &host->scope, &definition));
+    NETRON_TRY(netron_describe(netron_local(host->node), "extra@3.0.0", &host->scope, &definition));
     *request->result = definition.as.definition->id;
     return NETRON_OK;
 }
@@ -453,7 +451,7 @@ static netron_err ctl_unexpose_extra(const svc_call *request)
 
 static netron_err ctl_make_sub(const svc_call *request)
 {
-    double n;
+    double n = 0;
     NETRON_TRY(number_argument(request, 0, &n));
     return sub_make(request, (int64_t)n);
 }
@@ -551,7 +549,7 @@ static netron_err write_to(const svc_call *request, double n, netron_out **out)
 
 static netron_err ctl_write_to(const svc_call *request)
 {
-    double n;
+    double n = 0;
     netron_out *out;
     NETRON_TRY(number_argument(request, 1, &n));
     NETRON_TRY(write_to(request, n, &out));
@@ -562,7 +560,7 @@ static netron_err ctl_write_to(const svc_call *request)
 
 static netron_err ctl_write_then_abort(const svc_call *request)
 {
-    double n;
+    double n = 0;
     netron_out *out;
     NETRON_TRY(number_argument(request, 1, &n));
     NETRON_TRY(write_to(request, n, &out));
@@ -627,9 +625,9 @@ static const svc_member calculator_members[] = {{"add", calculator_add},
     {"mulAsync", calculator_multiply}, {"echo", calculator_echo}, {"countTo", calculator_count_to},
     {"ticks", calculator_count_to}, {"failing", calculator_failing}, {"divide", calculator_divide},
     {"throwPlain", calculator_throw_plain}, {"throwString", calculator_throw_string},
-    {"getSub", calculator_get_sub}, {"useRef", calculator_use_ref},
-    {"readStreamArg", ctl_collect}, {"undef", calculator_undefined}, {"nul", calculator_null},
-    {"slow", calculator_slow}, {"fire", calculator_fire}};
+    {"getSub", calculator_get_sub}, {"useRef", calculator_use_ref}, {"readStreamArg", ctl_collect},
+    {"undef", calculator_undefined}, {"nul", calculator_null}, {"slow", calculator_slow},
+    {"fire", calculator_fire}};
 
 static const svc_member ctl_members[] = {{"subscribeOn", ctl_subscribe_on},
     {"unsubscribeOn", ctl_unsubscribe_on}, {"relayFrom", ctl_relay_from},
@@ -638,25 +636,23 @@ static const svc_member ctl_members[] = {{"subscribeOn", ctl_subscribe_on},
     {"identity", ctl_identity}, {"kind", ctl_kind}, {"valueOf2", ctl_value_of},
     {"incTwice", ctl_inc_twice}, {"nested", ctl_nested}, {"list", ctl_nested},
     {"collect", ctl_collect}, {"writeTo", ctl_write_to}, {"writeThenAbort", ctl_write_then_abort},
-    {"listen", ctl_listen}, {"heard", ctl_heard}, {"services", ctl_services},
-    {"stubs", ctl_stubs}};
+    {"listen", ctl_listen}, {"heard", ctl_heard}, {"services", ctl_services}, {"stubs", ctl_stubs}};
 
-static netron_err member_run(const svc_member *members, size_t count, netron_str name,
-    const svc_call *request)
+static netron_err member_run(
+    const svc_member *members, size_t count, netron_str name, const svc_call *request)
 {
     for (size_t i = 0; i < count; i++)
         if (netron_eq(name, netron_s(members[i].name)))
             return members[i].run(request);
-    return netron_fail(request->ctx, NETRON_UNSUPPORTED, "no recording calls %.*s",
-        NETRON_STR(name));
+    return netron_fail(
+        request->ctx, NETRON_UNSUPPORTED, "no recording calls %.*s", NETRON_STR(name));
 }
 
 static netron_err calculator_serve(netron_ctx *ctx, void *user, netron_operation operation,
     netron_str member, const netron_value *args, size_t count, netron_value *result)
 {
     svc_host *host = user;
-    svc_call request = {
-        .ctx = ctx, .host = host, .args = args, .count = count, .result = result};
+    svc_call request = {.ctx = ctx, .host = host, .args = args, .count = count, .result = result};
     if (operation == NETRON_CALL)
         return member_run(calculator_members,
             sizeof calculator_members / sizeof *calculator_members, member, &request);
@@ -669,8 +665,7 @@ static netron_err calculator_serve(netron_ctx *ctx, void *user, netron_operation
 static netron_err ctl_serve(netron_ctx *ctx, void *user, netron_operation operation,
     netron_str member, const netron_value *args, size_t count, netron_value *result)
 {
-    svc_call request = {
-        .ctx = ctx, .host = user, .args = args, .count = count, .result = result};
+    svc_call request = {.ctx = ctx, .host = user, .args = args, .count = count, .result = result};
     if (operation == NETRON_CALL)
         return member_run(ctl_members, sizeof ctl_members / sizeof *ctl_members, member, &request);
     if (operation == NETRON_GET && netron_eq(member, netron_s("sub")))
@@ -710,8 +705,8 @@ static char *file_read(netron_scope *scope, const char *path)
     return text;
 }
 
-const netron_value *services_rows(netron_scope *scope, const char *vectors, const char *session,
-    size_t *count)
+const netron_value *services_rows(
+    netron_scope *scope, const char *vectors, const char *session, size_t *count)
 {
     enum { ROWS_MAX = 512 };
     char path[1024], *rest = NULL;
@@ -745,8 +740,8 @@ netron_bytes services_row_bytes(netron_scope *scope, const netron_value *row)
     if (data == NULL)
         return bytes;
     for (size_t i = 0; i + 1 < hex->as.str.size; i += 2)
-        data[i / 2] = (uint8_t)(hex_digit(hex->as.str.data[i]) << 4 |
-                                hex_digit(hex->as.str.data[i + 1]));
+        data[i / 2] =
+            (uint8_t)(hex_digit(hex->as.str.data[i]) << 4 | hex_digit(hex->as.str.data[i + 1]));
     bytes.data = data;
     bytes.size = hex->as.str.size / 2;
     return bytes;
@@ -845,11 +840,10 @@ static bool ranked_meta(svc_host *host, const char *version, netron_value *meta)
 static netron_err publish(svc_host *host, const svc_spec *published)
 {
     netron_value meta;
-    bool is_found =
-        published->session == NULL
-            ? ranked_meta(host, published->version, &meta)
-            : services_meta(&host->scope, host->vectors, published->session, published->name,
-                  published->version, &meta);
+    bool is_found = published->session == NULL
+                        ? ranked_meta(host, published->version, &meta)
+                        : services_meta(&host->scope, host->vectors, published->session,
+                              published->name, published->version, &meta);
     if (!is_found)
         return NETRON_NOT_FOUND;
     void *user = host;
@@ -857,7 +851,7 @@ static netron_err publish(svc_host *host, const svc_spec *published)
         char *which = netron_scope_alloc(&host->scope, strlen(published->which) + 1);
         if (which == NULL)
             return NETRON_NO_MEMORY;
-        user = strcpy(which, published->which);
+        user = memcpy(which, published->which, strlen(published->which));
     }
     netron_service service = {.meta = &meta, .handler = published->handler, .user = user};
     return netron_expose(host->node, &service);
@@ -873,8 +867,8 @@ netron_err services_expose(netron *node, const char *session, const char *vector
     bool is_versions = strcmp(session, "versions") == 0;
     const svc_spec *list = is_versions ? versions : usual;
     size_t count = is_versions ? sizeof versions / sizeof *versions : sizeof usual / sizeof *usual;
-    if (!services_meta(&host->scope, vectors, "references", "subcounter", "1.0.0",
-            &host->sub_meta) ||
+    if (!services_meta(
+            &host->scope, vectors, "references", "subcounter", "1.0.0", &host->sub_meta) ||
         !services_meta(&host->scope, vectors, "tasks", "extra", "3.0.0", &host->extra_meta))
         return NETRON_NOT_FOUND;
     for (size_t i = 0; i < count; i++)

@@ -2,10 +2,9 @@
 #ifndef NETRON_TEST_REPLAY_SERVICES_H
 #define NETRON_TEST_REPLAY_SERVICES_H
 
+#include <netron/dynamic.h>
 #include <netron/netron.h>
 #include <netron/packet.h>
-
-#include <netron/dynamic.h>
 
 /* Put the services of one recorded session ("titan-titan", "versions", …) on the node. `vectors` is
  * the folder of the recordings: definitions are taken from there, so that they come out equal. The
@@ -18,8 +17,8 @@ bool services_meta(netron_scope *scope, const char *vectors, const char *session
     const char *version, netron_value *meta);
 
 /* The recording's lines as values, in order; `*count` lines. NULL: it cannot be read. */
-const netron_value *services_rows(netron_scope *scope, const char *vectors, const char *session,
-    size_t *count);
+const netron_value *services_rows(
+    netron_scope *scope, const char *vectors, const char *session, size_t *count);
 
 /* The bytes of a row. */
 netron_bytes services_row_bytes(netron_scope *scope, const netron_value *row);

@@ -14,16 +14,12 @@
 #include <netron/packet.h>
 #include <netron/value.h>
 
+#include "support/check.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #ifndef NETRON_TEST_VECTORS
 #define NETRON_TEST_VECTORS "test/vectors"
@@ -38,6 +34,8 @@ typedef struct wire_vector {
 } wire_vector;
 
 static netron_scope memory; /* the vectors live as long as the program */
+
+/* Values nest, and the vectors are ours. NOLINTBEGIN(misc-no-recursion) */
 
 /* ---- the notation: JSON, with {"$": …} for what JSON does not have -------------------------- */
 
@@ -282,8 +280,8 @@ static netron_value reference_of_notation(const netron_value *json)
 }
 
 /* Numbers that JSON cannot write, and other small kinds. False: `kind` is none of these. */
-static bool small_of_notation(notation *noted, netron_str kind, const netron_value *json,
-    netron_value *out)
+static bool small_of_notation(
+    notation *noted, netron_str kind, const netron_value *json, netron_value *out)
 {
     if (netron_eq(kind, netron_s("undefined")))
         *out = netron_undefined();
@@ -296,8 +294,7 @@ static bool small_of_notation(notation *noted, netron_str kind, const netron_val
     else if (netron_eq(kind, netron_s("-inf")))
         *out = netron_f64_value(-(double)INFINITY);
     else if (netron_eq(kind, netron_s("bin")))
-        *out = netron_bytes_value(
-            bytes_of_hex(noted->scope, text_of(json, "hex"), &noted->whole));
+        *out = netron_bytes_value(bytes_of_hex(noted->scope, text_of(json, "hex"), &noted->whole));
     else if (netron_eq(kind, netron_s("date")))
         *out = netron_date_value((netron_date){.ms = number_of(json, "ms")});
     else if (netron_eq(kind, netron_s("bigint"))) {
@@ -511,6 +508,8 @@ static bool same(const netron_value *expected, const netron_value *got)
     return same_number(expected, got);
 }
 
+/* NOLINTEND(misc-no-recursion) */
+
 /* ---- the tests ------------------------------------------------------------------------------ */
 
 static const netron_packet bare = {.id = 1, .type = NETRON_PACKET_CALL};
@@ -529,7 +528,7 @@ static netron_err decode_bare(netron_scope *scope, netron_bytes bytes, netron_va
 
 static netron_err encode_bare(netron_scope *scope, const netron_value *value, netron_bytes *out)
 {
-    netron_bytes bytes;
+    netron_bytes bytes = {0};
     netron_err err = netron_packet_encode(scope, &bare, value, &bytes);
     if (err == NETRON_OK)
         *out = (netron_bytes){(const uint8_t *)bytes.data + 5, bytes.size - 5};
@@ -572,7 +571,7 @@ static void check_encode(const wire_vector *vector, netron_bytes expected)
     netron_value value = value_of_notation(&noted, &vector->decodes_as);
     if (!noted.whole || netron_eq(vector->name, netron_s("titan_error_with_stack")))
         return;
-    netron_bytes bytes;
+    netron_bytes bytes = {0};
     assert_int_equal(encode_bare(&scope, &value, &bytes), NETRON_OK);
     check_bytes("encoded from the notation", expected, bytes);
 }
@@ -580,7 +579,7 @@ static void check_encode(const wire_vector *vector, netron_bytes expected)
 static void check_encode_fails(const wire_vector *vector)
 {
     netron_scope_auto(scope);
-    netron_bytes bytes;
+    netron_bytes bytes = {0};
     if (netron_eq(vector->name, netron_s("date_negative"))) {
         netron_value value = netron_date_value((netron_date){.ms = -1});
         assert_int_equal(encode_bare(&scope, &value, &bytes), NETRON_INVALID);
@@ -627,7 +626,7 @@ static void test_minus_zero_is_written_as_zero(void **state)
     (void)state;
     netron_scope_auto(scope);
     netron_value value = netron_f64_value(-0.0);
-    netron_bytes bytes;
+    netron_bytes bytes = {0};
     assert_int_equal(encode_bare(&scope, &value, &bytes), NETRON_OK);
     check_bytes("-0", (netron_bytes){"\0", 1}, bytes);
 }
@@ -652,7 +651,7 @@ static void check_packet_encode(const wire_vector *vector, const netron_packet *
     netron_scope_auto(scope);
     notation noted = {.scope = &scope, .whole = true};
     netron_value value = value_of_notation(&noted, netron_map_get(&vector->decoded, "data"));
-    netron_bytes bytes;
+    netron_bytes bytes = {0};
     assert_int_equal(netron_packet_encode(&scope, packet, &value, &bytes), NETRON_OK);
     check_bytes("encoded from the notation", vector->bytes, bytes);
 }
@@ -691,8 +690,8 @@ static void test_handshake(void **state)
     assert_int_equal(netron_value_parse(&scope, text, &got), NETRON_OK);
     check_same(&vector->decoded, &got);
     netron_packet packet;
-    assert_int_equal(netron_packet_decode(vector->bytes.data, vector->bytes.size, &packet),
-        NETRON_PROTOCOL);
+    assert_int_equal(
+        netron_packet_decode(vector->bytes.data, vector->bytes.size, &packet), NETRON_PROTOCOL);
 }
 
 /* A length, then the same bytes as one WebSocket message. */
@@ -794,7 +793,8 @@ int main(int argc, char **argv)
         return 2;
     }
     char *rest = NULL;
-    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
         size_t length = strlen(line);
         if (length < 3)
             continue; /* the brackets of the list */
@@ -810,8 +810,10 @@ int main(int argc, char **argv)
             tests[in_scope++] = (struct CMUnitTest){
                 .name = test_name(vector), .test_func = run, .initial_state = vector};
     }
-    printf("%zu vectors: %zu of kind msgpack and packet; out of scope until later issues: %zu http, "
-           "%zu redis\n", count, in_scope, http, redis);
+    printf(
+        "%zu vectors: %zu of kind msgpack and packet; out of scope until later issues: %zu http, "
+        "%zu redis\n",
+        count, in_scope, http, redis);
     if (in_scope != VECTORS_IN_SCOPE || http + redis != VECTORS_LATER) {
         fprintf(stderr, "%d vectors in scope and %d for later were expected\n", VECTORS_IN_SCOPE,
             VECTORS_LATER);

@@ -1,0 +1,491 @@
+/* node.c - a node's life: all layers built and joined, run, stopped, freed.
+ *
+ *   new --> running (netron_run, netron_start, or calls from main) --> stopping --> stopped --> freed
+ *
+ * Stopping closes listeners and connections, cancels every wait, and is over when the last
+ * connection and the last fiber are gone.
+ */
+#include "app/node.h"
+
+#include "base/error.h"
+#include "base/random.h"
+#include "service/dispatch.h"
+#include "service/dynamic.h"
+#include "service/events.h"
+#include "service/reference.h"
+#include "service/relay.h"
+
+#include <netron/version.h>
+
+#include <signal.h>
+#include <stdlib.h>
+
+enum { MIB = 1024 * 1024, ID_MAX = 128, DEPTH_MAX = 200 };
+
+const char *netron_version(void)
+{
+    return NETRON_VERSION_STRING;
+}
+
+/* ---- peers that come and go ---- */
+
+static void announce_peer(netron_peer *peer, const char *name)
+{
+    netron *node = peer->peers->node;
+    char key[ID_MAX + 8];
+    nt_writer writer;
+    (void)snprintf(key, sizeof key, "peer:%s", peer->id);
+    nt_writer_heap(&writer, UINT16_MAX);
+    netron_abi_put_map(&writer, 1);
+    nt_put_text(&writer, "peerId");
+    nt_put_text(&writer, peer->id);
+    if (writer.err == NETRON_OK)
+        nt_event_announce(node, key, name, (nt_slice){writer.start, nt_writer_size(&writer)});
+    nt_writer_free(&writer);
+}
+
+static void on_peer(netron_peer *peer)
+{
+    peer->is_announced = true;
+    NT_INFO(peer->peers->config.log, "%s connected (%s)", peer->id, peer->address);
+    announce_peer(peer, "peer:connect");
+}
+
+static netron_err end_heard(netron_ctx *ctx, void *arg)
+{
+    netron_peer *peer = arg;
+    (void)ctx;
+    nt_event_end_heard(peer, NETRON_UNAVAILABLE);
+    nt_peer_unuse(peer);
+    return NETRON_OK;
+}
+
+static void on_peer_gone(netron_peer *peer, const char *reason)
+{
+    netron *node = peer->peers->node;
+    NT_INFO(peer->peers->config.log, "%s left (%s): %s", peer->id, peer->address, reason);
+    nt_event_forget_peer(peer);
+    nt_reference_forget_peer(peer);
+    nt_relay_forget_peer(peer);
+    nt_query_forget_peer(peer);
+    if (peer->is_announced)
+        announce_peer(peer, "peer:disconnect");
+    /* Last calls of subscriptions are the program's code: they run on a fiber. */
+    nt_peer_use(peer);
+    if (netron_spawn(&node->peers.ctx, end_heard, peer, NULL) != NETRON_OK)
+        (void)end_heard(&node->peers.ctx, peer);
+    nt_node_maybe_stopped(node);
+}
+
+static void on_session_closed(nt_session *session, netron_err err, const char *reason)
+{
+    netron *node = session->config->node;
+    nt_peer_on_closed(session, err, reason);
+    nt_node_maybe_stopped(node);
+}
+
+static void on_listener_closed(nt_peers *peers)
+{
+    nt_node_maybe_stopped(peers->node);
+}
+
+static void on_unref(netron_peer *peer, const char *id)
+{
+    nt_reference_give_back(peer, netron_s(id));
+}
+
+/* ---- making ---- */
+
+static uint32_t or_else(uint32_t value, uint32_t otherwise)
+{
+    return value != 0 ? value : otherwise;
+}
+
+static size_t size_or_else(size_t value, size_t otherwise)
+{
+    return value != 0 ? value : otherwise;
+}
+
+static void configure(netron *node, const netron_options *o)
+{
+    nt_peers *peers = &node->peers;
+    nt_session_config *config = &peers->config;
+    node->log = (nt_log){.fn = o->log,
+        .user = o->log_user,
+        .level = o->log_level != NETRON_LOG_NONE ? o->log_level : NETRON_LOG_WARN};
+    node->task_timeout_ms = or_else(o->task_timeout_ms, 5000);
+    node->max_subscriptions = or_else(o->max_subscriptions, 1000);
+    peers->call_timeout_ms = or_else(o->call_timeout_ms, 5000);
+    peers->most = or_else(o->max_peers, 100000);
+    peers->on_peer = on_peer;
+    peers->on_peer_gone = on_peer_gone;
+    peers->on_listener_closed = on_listener_closed;
+    peers->on_unref = on_unref;
+    uint32_t depth = or_else(o->max_depth, NT_DEPTH_DEFAULT);
+    *config = (nt_session_config){.node = node,
+        .loop = node->loop,
+        .log = &node->log,
+        .id = node->id,
+        .link = {.max_message_bytes = size_or_else(o->max_message_bytes, 16 * MIB),
+            .max_unsent_bytes = size_or_else(o->max_unsent_bytes, 4 * MIB),
+            .max_held_bytes = size_or_else(o->max_pinned_bytes, (size_t)256 * MIB),
+            .stalled_timeout_ms = or_else(o->stalled_timeout_ms, 30000)},
+        .handshake_timeout_ms = or_else(o->handshake_timeout_ms, 10000),
+        .idle_timeout_ms = o->idle_timeout_ms,
+        .ping_interval_ms = o->ping_interval_ms,
+        .max_calls = or_else(o->max_calls, 65536),
+        .max_streams = or_else(o->max_streams, 1000),
+        .max_stream_bytes = size_or_else(o->max_stream_bytes, (size_t)64 * MIB),
+        .max_depth = (uint8_t)(depth < DEPTH_MAX ? depth : DEPTH_MAX),
+        .extensions = NT_EXTENSION_INT64 | NT_EXTENSION_CANCEL,
+        .serve = nt_dispatch,
+        .on_ready = nt_peer_on_ready,
+        .on_closed = on_session_closed,
+        .stats = &node->stats};
+}
+
+static netron_err make_id(netron *node, const char *wanted)
+{
+    char fresh[NT_UUID_SIZE + 1];
+    if (wanted == NULL) {
+        NETRON_TRY(nt_uuid(fresh, nt_wall_ms()));
+        wanted = fresh;
+    }
+    if (wanted[0] == '\0' || strlen(wanted) > ID_MAX)
+        return nt_fail(NETRON_INVALID, "a node's id has 1 to %d bytes", ID_MAX);
+    node->id = strdup(wanted);
+    return node->id != NULL ? NETRON_OK : nt_no_memory();
+}
+
+static netron_err build(netron *node, const netron_options *options)
+{
+    NETRON_TRY(nt_loop_open(&node->loop, options->loop, options->max_fibers,
+        options->stack_bytes));
+    nt_peers_init(&node->peers, node, node->loop);
+    nt_list_init(&node->spawned);
+    NETRON_TRY(make_id(node, options->id));
+    configure(node, options);
+    node->cache = calloc(NT_CACHE_SIZE, sizeof *node->cache);
+    if (node->cache == NULL)
+        return nt_no_memory();
+    /* Generation 0 is that of a cache slot never used. */
+    node->generation = 1;
+    if (options->allow_remote_expose != NULL) {
+        node->allow_remote_expose = strdup(options->allow_remote_expose);
+        if (node->allow_remote_expose == NULL)
+            return nt_no_memory();
+    }
+    NETRON_TRY(nt_registry_init(&node->peers.schemes));
+    return options->listen != NULL ? netron_listen(node, options->listen) : NETRON_OK;
+}
+
+netron *netron_new(const netron_options *options)
+{
+    static const netron_options defaults;
+    netron *node = calloc(1, sizeof *node);
+    if (node == NULL) {
+        nt_no_memory();
+        return NULL;
+    }
+    netron_err err = build(node, options != NULL ? options : &defaults);
+    if (err == NETRON_OK)
+        return node;
+    /* Freeing must not disturb the message that says why. */
+    nt_error_slot why = {0};
+    nt_error_slot *before = nt_error_use(&why);
+    netron_free(node);
+    nt_error_use(before);
+    nt_error_slot_fini(&why);
+    return NULL;
+}
+
+/* ---- stopping ---- */
+
+static bool is_done(const netron *node)
+{
+    const nt_fibers *fibers = &node->loop->fibers;
+    uint32_t here = fibers->current != NULL ? 1 : 0;
+    /* A node alone on its loop also waits for handlers that serve it itself. */
+    bool is_alone = node->loop->refs == 1;
+    return nt_peers_are_gone(&node->peers) && node->fibers == 0 && node->open_signals == 0 &&
+           (!is_alone || fibers->live <= here);
+}
+
+static void free_node(netron *node);
+
+static void free_flush(nt_flush *flush)
+{
+    free_node(NT_ITEM(flush, netron, freeing));
+}
+
+void nt_node_maybe_stopped(netron *node)
+{
+    if (!node->is_stopping || node->is_stopped || !is_done(node))
+        return;
+    node->is_stopped = true;
+    if (node->is_freeing) {
+        node->freeing.fn = free_flush;
+        nt_loop_flush_later(node->loop, &node->freeing);
+    }
+}
+
+static void on_signal_closed(uv_handle_t *handle)
+{
+    netron *node = handle->data;
+    node->open_signals--;
+    nt_node_maybe_stopped(node);
+}
+
+static void stop_here(netron *node)
+{
+    if (node->is_stopping)
+        return;
+    nt_loop_enter(node->loop);
+    node->is_stopping = true;
+    unsigned count = node->open_signals;
+    for (unsigned i = 0; i < count; i++)
+        uv_close((uv_handle_t *)&node->signals[i], on_signal_closed);
+    nt_spawned_cancel(node);
+    nt_ctx_cancel(&node->peers.ctx);
+    nt_peers_close(&node->peers);
+    nt_node_maybe_stopped(node);
+    nt_loop_leave(node->loop);
+}
+
+static void stop_posted(void *arg, bool cancelled)
+{
+    (void)cancelled;
+    stop_here(arg);
+}
+
+void netron_stop(netron *node)
+{
+    /* Fails only when the loop is closing, which is what is wanted. */
+    (void)nt_loop_post(node->loop, stop_posted, node);
+}
+
+static void run_until_stopped(netron *node)
+{
+    nt_loop *loop = node->loop;
+    nt_loop_enter(loop);
+    nt_loop_leave(loop);
+    loop->is_running = true;
+    while (!node->is_stopped) {
+        uv_run(loop->uv, UV_RUN_ONCE);
+        nt_node_maybe_stopped(node);
+    }
+    loop->is_running = false;
+}
+
+/* ---- running ---- */
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    netron *node = signal->data;
+    NT_INFO(&node->log, "signal %d: stopping", number);
+    stop_here(node);
+}
+
+static void watch_signals(netron *node)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    for (unsigned i = 0; i < 2; i++) {
+        if (uv_signal_init(node->loop->uv, &node->signals[i]) != 0)
+            return;
+        node->signals[i].data = node;
+        node->open_signals++;
+        (void)uv_signal_start(&node->signals[i], on_signal, numbers[i]);
+    }
+}
+
+int netron_run(netron *node)
+{
+    if (node == NULL) {
+        fprintf(stderr, "netron: %s\n", netron_last_error()->message);
+        return 1;
+    }
+    if (node->has_thread || !nt_loop_may_run(node->loop)) {
+        nt_fail(NETRON_CONTEXT, "netron_run() is for a loop of netron's own, from main");
+        return 1;
+    }
+    if (!node->is_stopping)
+        watch_signals(node);
+    run_until_stopped(node);
+    return 0;
+}
+
+static void thread_main(void *arg)
+{
+    netron *node = arg;
+    node->loop->thread = uv_thread_self();
+    uv_sem_post(&node->started);
+    run_until_stopped(node);
+}
+
+netron_err netron_start(netron *node)
+{
+    if (node->has_thread || !nt_loop_may_run(node->loop))
+        return nt_fail(NETRON_CONTEXT, "netron_start() is for a loop of netron's own, once");
+    if (uv_sem_init(&node->started, 0) != 0)
+        return nt_no_memory();
+    node->loop->in_thread = true;
+    int rc = uv_thread_create(&node->thread, thread_main, node);
+    if (rc == 0)
+        uv_sem_wait(&node->started);
+    uv_sem_destroy(&node->started);
+    node->has_thread = rc == 0;
+    node->loop->in_thread = rc == 0;
+    return rc == 0 ? NETRON_OK
+                   : nt_fail(NETRON_INTERNAL, "no thread for the node: %s", uv_strerror(rc));
+}
+
+/* ---- freeing ---- */
+
+static void free_stubs(netron *node)
+{
+    while (node->by_id.count != 0) {
+        nt_map_entry *at = NULL;
+        void *value;
+        (void)nt_map_next(&node->by_id, &at, NULL, &value);
+        nt_stub_withdraw(value);
+    }
+    nt_map_fini(&node->by_id);
+    nt_map_fini(&node->stubs);
+}
+
+static void free_node(netron *node)
+{
+    nt_map_entry *at = NULL;
+    void *value;
+    nt_reference_forget_peer(&node->peers.local);
+    nt_event_end_heard(&node->peers.local, NETRON_CANCELLED);
+    nt_query_forget_peer(&node->peers.local);
+    NT_LIST_FOREACH(each, &node->peers.list)
+        nt_query_forget_peer(NT_ITEM(each, netron_peer, link));
+    nt_events_fini(node);
+    free_stubs(node);
+    nt_peers_fini(&node->peers);
+    while (nt_map_next(&node->tasks, &at, NULL, &value))
+        free(value);
+    nt_map_fini(&node->tasks);
+    nt_loop *loop = node->loop;
+    free(node->cache);
+    free(node->allow_remote_expose);
+    free(node->id);
+    free(node);
+    nt_loop_close(loop);
+}
+
+void netron_free(netron *node)
+{
+    if (node == NULL)
+        return;
+    if (node->loop == NULL) {
+        free(node);
+        return;
+    }
+    if (node->has_thread) {
+        netron_stop(node);
+        uv_thread_join(&node->thread);
+        node->has_thread = false;
+        node->loop->in_thread = false;
+        node->loop->thread = uv_thread_self();
+    }
+    if (!node->loop->is_own) {
+        /* Its loop is the program's: what is left goes as that loop runs on. */
+        node->is_freeing = true;
+        if (node->is_stopped) {
+            free_node(node);
+            return;
+        }
+        stop_here(node);
+        return;
+    }
+    stop_here(node);
+    if (!node->is_stopped)
+        run_until_stopped(node);
+    free_node(node);
+}
+
+/* ---- the rest of netron/node.h ---- */
+
+typedef struct listen_args {
+    netron *node;
+    const char *url;
+} listen_args;
+
+static netron_err listen_here(void *arg)
+{
+    listen_args *a = arg;
+    return nt_peers_listen(&a->node->peers, a->url);
+}
+
+netron_err netron_listen(netron *node, const char *url)
+{
+    listen_args args = {node, url};
+    return nt_is_elsewhere(node->loop) ? nt_run_there(node->loop, listen_here, &args)
+                                       : listen_here(&args);
+}
+
+const char *netron_listening(const netron *node, size_t index)
+{
+    NT_LIST_FOREACH(at, &node->peers.listeners)
+        if (index-- == 0)
+            return NT_ITEM(at, netron_listener, link)->url;
+    return NULL;
+}
+
+netron_err netron_connect(netron *node, const char *url, netron_peer **out)
+{
+    return nt_peers_connect(&node->peers, url, out);
+}
+
+netron_peer *netron_local(netron *node)
+{
+    return &node->peers.local;
+}
+
+netron_peer *netron_peer_find(netron *node, const char *id)
+{
+    NT_LIST_FOREACH(at, &node->peers.list) {
+        netron_peer *peer = NT_ITEM(at, netron_peer, link);
+        if (peer->is_ready && strcmp(peer->id, id) == 0)
+            return peer;
+    }
+    return NULL;
+}
+
+netron_err netron_transport_add(netron *node, const char *scheme,
+    const netron_transport_ops *ops, void *user)
+{
+    return nt_registry_add(&node->peers.schemes, scheme, ops, user, ops->framing);
+}
+
+const char *netron_id(const netron *node)
+{
+    return node->id;
+}
+
+void *netron_loop(const netron *node)
+{
+    return node->loop->uv;
+}
+
+netron_ctx *netron_context(netron *node)
+{
+    return &node->peers.ctx;
+}
+
+netron_stats netron_stats_get(const netron *node)
+{
+    netron_stats stats = node->stats;
+    stats.fibers = node->loop->fibers.live;
+    stats.fibers_peak = node->loop->fibers.peak;
+    stats.calls_pending = 0;
+    NT_LIST_FOREACH(at, &node->peers.list) {
+        const netron_peer *peer = NT_ITEM(at, netron_peer, link);
+        if (peer->session != NULL)
+            stats.calls_pending += peer->session->pending.used;
+    }
+    return stats;
+}

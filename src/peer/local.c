@@ -1,0 +1,201 @@
+/* local.c - see local.h.
+ *
+ * On a fiber the handler runs as a plain function of the caller's; for main, and for streams, whose
+ * generator outlives the call, it gets a fiber of its own.
+ */
+#include "peer/local.h"
+
+#include "base/error.h"
+#include "wire/fault.h"
+
+#include <stdlib.h>
+
+typedef struct job {
+    netron_peer *peer;
+    nt_local local;
+    unsigned refs; /* the caller's and the fiber's */
+    uint8_t type;
+    size_t size;
+    uint8_t payload[];
+} job;
+
+typedef struct deadline {
+    nt_timer timer;
+    nt_request *request;
+    bool is_over;
+} deadline;
+
+static void on_deadline(nt_timer *timer)
+{
+    deadline *d = NT_ITEM(timer, deadline, timer);
+    d->is_over = true;
+    nt_ctx_cancel(&d->request->ctx);
+}
+
+static void serve(netron_peer *peer, nt_local *local, uint8_t type, nt_slice payload,
+    uint32_t timeout_ms)
+{
+    nt_peers *peers = peer->peers;
+    nt_request request;
+    nt_reader args;
+    deadline d = {.timer = {.fn = on_deadline}, .request = &request};
+    nt_request_init(&request, peers->loop, peers->node);
+    request.local = local;
+    request.type = type;
+    nt_list_append(&peers->local_requests, &request.link);
+    local->reply.flags = NT_WRITE_INT64;
+    nt_reader_init(&args, payload, &request.ctx.memory);
+    args.budget = 4 * peers->config.link.max_message_bytes;
+    args.depth = peers->config.max_depth;
+    uint32_t count;
+    netron_err err = NETRON_PROTOCOL;
+    if (timeout_ms != 0)
+        nt_loop_timer_start(peers->loop, &d.timer, timeout_ms);
+    if (nt_read_array(&args, &count)) {
+        args.left = count;
+        args.depth--;
+        err = peers->config.serve(&request, &args);
+    }
+    nt_loop_timer_stop(peers->loop, &d.timer);
+    if (d.is_over && err == NETRON_CANCELLED)
+        err = nt_fail(NETRON_TIMEOUT, "no answer in time: see timeout_ms");
+    if (err != NETRON_OK && !request.has_replied) {
+        nt_writer_free(&local->reply);
+        nt_writer_heap(&local->reply, SIZE_MAX / 2);
+        nt_reply_fault(&request, err);
+    }
+    nt_list_remove(&request.link);
+    nt_request_fini(&request);
+}
+
+static netron_err decode(netron_peer *peer, nt_local *local, nt_load_fn load, void *result,
+    netron_scope *memory)
+{
+    nt_slice answer = {local->reply.start, nt_writer_size(&local->reply)};
+    if (local->is_error)
+        return nt_fault_read(answer);
+    nt_reader reader;
+    nt_reader_init(&reader, answer, memory);
+    reader.budget = 4 * peer->peers->config.link.max_message_bytes;
+    if (load == NULL || load(&reader, result))
+        return NETRON_OK;
+    return nt_fault_of_reader(&reader, NETRON_UNPROCESSABLE, "the result");
+}
+
+/* ---- on a fiber of its own ---- */
+
+static void unref_job(job *j)
+{
+    if (--j->refs > 0)
+        return;
+    nt_writer_free(&j->local.reply);
+    if (j->local.stream != NULL)
+        nt_stream_leave(j->local.stream);
+    free(j);
+}
+
+static void run_job(void *arg)
+{
+    job *j = arg;
+    serve(j->peer, &j->local, j->type, (nt_slice){j->payload, j->size}, 0);
+    unref_job(j);
+}
+
+static void forget(nt_wait *wait)
+{
+    (void)wait;
+}
+
+static netron_err await_job(job *j, netron_ctx *ctx)
+{
+    nt_wait wait;
+    nt_wait_init(&wait, j->peer->peers->loop);
+    wait.forget = forget;
+    if (j->local.is_answered)
+        return NETRON_OK;
+    j->local.wait = &wait;
+    netron_err err = nt_wait_await(ctx, &wait);
+    j->local.wait = NULL;
+    return err;
+}
+
+static netron_err request_on_fiber(netron_peer *peer, netron_ctx *ctx, uint8_t type,
+    nt_slice payload, nt_load_fn load, void *result, netron_scope *memory, nt_stream **stream)
+{
+    job *j = malloc(sizeof *j + payload.len);
+    if (j == NULL)
+        return nt_no_memory();
+    *j = (job){.peer = peer, .refs = 2, .type = type, .size = payload.len};
+    memcpy(j->payload, payload.ptr, payload.len);
+    nt_writer_heap(&j->local.reply, SIZE_MAX / 2);
+    netron_err err = nt_fiber_start(peer->peers->loop, run_job, j, NULL);
+    if (err != NETRON_OK) {
+        free(j);
+        return err;
+    }
+    err = await_job(j, ctx);
+    if (err == NETRON_OK && j->local.stream != NULL && stream != NULL) {
+        *stream = j->local.stream;
+        j->local.stream = NULL;
+    } else if (err == NETRON_OK &&
+               (stream == NULL || j->local.is_error || load != NULL)) {
+        err = decode(peer, &j->local, load, result, memory);
+    } else if (err == NETRON_OK) {
+        err = nt_fail(NETRON_UNPROCESSABLE, "the result: expected a stream");
+    }
+    unref_job(j);
+    return err;
+}
+
+/* An answer of any kind: a stream is kept for netron_stream_from(). */
+static netron_err request_dynamic(netron_peer *peer, netron_ctx *ctx, uint8_t type,
+    nt_slice payload, netron_value *result, netron_scope *memory)
+{
+    static const netron_str nobody;
+    nt_stream *stream = NULL;
+    NETRON_TRY(request_on_fiber(peer, ctx, type, payload, nt_load_dynamic, result, memory,
+        &stream));
+    if (stream == NULL)
+        return NETRON_OK;
+    stream->id = ++peer->last_local_stream;
+    netron_err err = nt_idmap_put(&peer->local_streams, stream->id, stream);
+    if (err != NETRON_OK) {
+        nt_stream_leave(stream);
+        return err;
+    }
+    *result = (netron_value){.type = NETRON_TYPE_STREAM,
+        .as.stream = {.peer_id = &nobody, .id = stream->id, .writable = true, .live = true}};
+    return NETRON_OK;
+}
+
+netron_err nt_local_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_slice payload,
+    uint32_t timeout_ms, nt_load_fn load, void *result, netron_scope *memory,
+    nt_stream **stream)
+{
+    NETRON_TRY(nt_ctx_may_wait(ctx));
+    nt_fiber *fiber = nt_loop_fiber(peer->peers->loop);
+    if (load == nt_load_dynamic)
+        return request_dynamic(peer, ctx, type, payload, result, memory);
+    if (fiber == NULL || stream != NULL)
+        return request_on_fiber(peer, ctx, type, payload, load, result, memory, stream);
+    nt_local local = {0};
+    netron_ctx *before = fiber->ctx;
+    void (*hook)(void *) = fiber->before_suspend;
+    void *hook_arg = fiber->before_arg;
+    nt_writer_heap(&local.reply, SIZE_MAX / 2);
+    serve(peer, &local, type, payload, timeout_ms);
+    fiber->ctx = before;
+    if (!fiber->has_suspended) {
+        fiber->before_suspend = hook;
+        fiber->before_arg = hook_arg;
+    }
+    netron_err err;
+    if (local.stream != NULL) {
+        nt_stream_leave(local.stream);
+        err = nt_fail(NETRON_UNPROCESSABLE, "the result is a stream: call it as one");
+    } else {
+        err = decode(peer, &local, load, result, memory);
+    }
+    nt_writer_free(&local.reply);
+    return err;
+}

@@ -1,0 +1,13 @@
+/* local.h - a node calling itself: the same bytes, no packet. */
+#ifndef NT_PEER_LOCAL_H
+#define NT_PEER_LOCAL_H
+
+#include "peer/peer.h"
+
+/* Serve the request here and decode its answer; `stream` (may be NULL) takes a stream that is the
+ * answer. Suspends. */
+netron_err nt_local_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_slice payload,
+    uint32_t timeout_ms, nt_load_fn load, void *result, netron_scope *memory,
+    nt_stream **stream);
+
+#endif

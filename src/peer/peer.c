@@ -1,0 +1,334 @@
+/* peer.c - see peer.h. */
+#include "peer/peer.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+
+/* ---- life ---- */
+
+static void fini_peer(netron_peer *peer)
+{
+    nt_stream *stream;
+    while ((stream = nt_idmap_any(&peer->local_streams)) != NULL) {
+        nt_idmap_remove(&peer->local_streams, stream->id);
+        nt_stream_leave(stream);
+    }
+    nt_idmap_fini(&peer->local_streams);
+    nt_map_fini(&peer->names);
+    nt_remotes_free(peer);
+    nt_map_fini(&peer->heard);
+    nt_map_fini(&peer->subscribed);
+    free(peer->address);
+    free(peer->id);
+}
+
+static void free_peer(netron_peer *peer)
+{
+    nt_list_remove(&peer->link);
+    peer->peers->count--;
+    peer->peers->config.stats->peers--;
+    fini_peer(peer);
+    free(peer);
+}
+
+/* An accepted peer that is gone goes from memory with its last user; a dialled one belongs to the
+ * program until netron_disconnect(). */
+static void free_if_unused(netron_peer *peer)
+{
+    if (peer->users == 0 && peer->session == NULL && !peer->is_local && !peer->is_dialled)
+        free_peer(peer);
+}
+
+void nt_peer_unuse(netron_peer *peer)
+{
+    peer->users--;
+    free_if_unused(peer);
+}
+
+static netron_err make_peer(nt_peers *peers, const char *address, bool is_dialled,
+    netron_peer **out)
+{
+    if (peers->is_closing)
+        return nt_fail(NETRON_CANCELLED, "the node is stopping");
+    if (peers->count >= peers->most)
+        return nt_fail(NETRON_TOO_MANY, "%u peers are connected: see option max_peers",
+            (unsigned)peers->count);
+    netron_peer *peer = calloc(1, sizeof *peer);
+    char *copy = strdup(address);
+    char *id = calloc(1, 1);
+    if (peer == NULL || copy == NULL || id == NULL) {
+        free(peer);
+        free(copy);
+        free(id);
+        return nt_no_memory();
+    }
+    peer->peers = peers;
+    peer->address = copy;
+    peer->id = id;
+    peer->is_dialled = is_dialled;
+    netron_err err = nt_session_new(&peer->session, &peers->config, peer, !is_dialled);
+    if (err != NETRON_OK) {
+        free(copy);
+        free(id);
+        free(peer);
+        return err;
+    }
+    nt_list_append(&peers->list, &peer->link);
+    peers->count++;
+    peers->config.stats->peers++;
+    *out = peer;
+    return NETRON_OK;
+}
+
+/* The session never got a link. */
+static void unmake_peer(netron_peer *peer)
+{
+    nt_session_unref(peer->session);
+    peer->session = NULL;
+    free_peer(peer);
+}
+
+void nt_peers_init(nt_peers *peers, netron *node, nt_loop *loop)
+{
+    peers->node = node;
+    peers->loop = loop;
+    nt_list_init(&peers->list);
+    nt_list_init(&peers->listeners);
+    nt_list_init(&peers->local_requests);
+    nt_ctx_init(&peers->ctx, loop, node);
+    peers->local.peers = peers;
+    peers->local.is_local = true;
+    peers->local.is_ready = true;
+}
+
+void nt_peers_fini(nt_peers *peers)
+{
+    while (!nt_list_is_empty(&peers->list))
+        free_peer(NT_ITEM(peers->list.next, netron_peer, link));
+    fini_peer(&peers->local);
+    nt_registry_fini(&peers->schemes);
+    nt_ctx_fini(&peers->ctx);
+}
+
+bool nt_peers_are_gone(const nt_peers *peers)
+{
+    if (!nt_list_is_empty(&peers->listeners))
+        return false;
+    NT_LIST_FOREACH(at, &peers->list)
+        if (NT_ITEM(at, netron_peer, link)->session != NULL)
+            return false;
+    return true;
+}
+
+void nt_peers_close(nt_peers *peers)
+{
+    peers->is_closing = true;
+    NT_LIST_FOREACH(at, &peers->local_requests)
+        nt_ctx_cancel(&NT_ITEM(at, nt_request, link)->ctx);
+    NT_LIST_FOREACH_SAFE(at, &peers->listeners)
+        nt_listener_stop(NT_ITEM(at, netron_listener, link));
+    NT_LIST_FOREACH(at, &peers->list) {
+        netron_peer *peer = NT_ITEM(at, netron_peer, link);
+        if (peer->session == NULL)
+            continue;
+        if (peer->is_ready)
+            nt_session_close(peer->session, 1001, NETRON_OK, "Server closing");
+        else if (peer->session->link != NULL)
+            nt_link_abort(peer->session->link, NETRON_CANCELLED, "the node is stopping");
+    }
+}
+
+/* ---- the session's events ---- */
+
+void nt_peer_on_ready(nt_session *session)
+{
+    netron_peer *peer = nt_peer_of(session);
+    char *id = strdup(session->id);
+    if (id == NULL) {
+        nt_session_close(session, 1011, NETRON_NO_MEMORY, "no memory for a peer");
+        return;
+    }
+    free(peer->id);
+    peer->id = id;
+    peer->is_ready = true;
+    if (peer->wait != NULL)
+        nt_wait_end(peer->wait, NETRON_OK);
+    peer->peers->on_peer(peer);
+}
+
+void nt_peer_on_closed(nt_session *session, netron_err err, const char *reason)
+{
+    netron_peer *peer = nt_peer_of(session);
+    nt_wait *wait = peer->wait;
+    bool was_ready = peer->is_ready;
+    peer->is_ready = false;
+    peer->session = NULL;
+    if (wait != NULL) {
+        if (err == NETRON_OK)
+            err = NETRON_UNAVAILABLE;
+        nt_error_slot *before =
+            nt_error_use(wait->fiber != NULL ? &wait->fiber->error : NULL);
+        nt_fail(err, "%s: %s", peer->address,
+            reason[0] != '\0' ? reason : netron_err_text(err));
+        nt_error_use(before);
+        nt_wait_end(wait, err);
+    } else if (!was_ready) {
+        NT_INFO(peer->peers->config.log, "%s: %s", peer->address, reason);
+    } else if (err != NETRON_OK) {
+        NT_WARN(peer->peers->config.log, "%s (%s): %s", peer->id, peer->address, reason);
+    }
+    nt_peer_use(peer);
+    if (was_ready)
+        peer->peers->on_peer_gone(peer, reason);
+    nt_peer_unuse(peer);
+}
+
+/* ---- connecting ---- */
+
+static void forget_connect(nt_wait *wait)
+{
+    (void)wait;
+}
+
+static netron_err dial(nt_peers *peers, netron_ctx *ctx, const char *url, netron_peer **out)
+{
+    const nt_scheme *scheme;
+    const char *address;
+    netron_peer *peer;
+    nt_wait wait;
+    NETRON_TRY(nt_registry_find(&peers->schemes, url, &scheme, &address));
+    NETRON_TRY(nt_ctx_may_wait(ctx));
+    NETRON_TRY(make_peer(peers, url, true, &peer));
+    netron_err err = nt_link_connect(&peer->session->link, peers->loop, scheme, address,
+        &nt_session_link_events, peer->session, &peers->config.link, peers->config.log);
+    if (err != NETRON_OK) {
+        unmake_peer(peer);
+        return err;
+    }
+    nt_wait_init(&wait, peers->loop);
+    wait.forget = forget_connect;
+    peer->wait = &wait;
+    err = nt_wait_await(ctx, &wait);
+    peer->wait = NULL;
+    if (err == NETRON_OK) {
+        *out = peer;
+        return NETRON_OK;
+    }
+    peer->is_dialled = false;
+    if (peer->session != NULL && peer->session->link != NULL)
+        nt_link_abort(peer->session->link, err, "the connect was given up");
+    else
+        free_if_unused(peer);
+    return err;
+}
+
+typedef struct connect_args {
+    nt_peers *peers;
+    const char *url;
+    netron_peer **out;
+} connect_args;
+
+static netron_err connect_here(void *arg)
+{
+    connect_args *a = arg;
+    return dial(a->peers, &a->peers->ctx, a->url, a->out);
+}
+
+netron_err nt_peers_connect(nt_peers *peers, const char *url, netron_peer **out)
+{
+    connect_args args = {peers, url, out};
+    nt_loop *loop = peers->loop;
+    if (nt_is_elsewhere(loop))
+        return nt_run_there(loop, connect_here, &args);
+    /* After a pause of main the loop's clock is stale: deadlines would be over at once. */
+    if (nt_loop_may_run(loop))
+        uv_update_time(loop->uv);
+    return connect_here(&args);
+}
+
+void netron_disconnect(netron_peer *peer, const char *reason)
+{
+    if (peer == NULL || peer->is_local)
+        return;
+    nt_loop *loop = peer->peers->loop;
+    nt_loop_enter(loop);
+    peer->is_dialled = false;
+    if (peer->session != NULL)
+        nt_session_close(peer->session, 1000, NETRON_OK,
+            reason != NULL ? reason : "Manual disconnect");
+    else
+        free_if_unused(peer);
+    nt_loop_leave(loop);
+}
+
+/* ---- listening ---- */
+
+static bool on_accept(netron_listener *listener, netron_link *link, const char *from)
+{
+    nt_peers *peers = listener->owner;
+    netron_peer *peer;
+    if (make_peer(peers, from, false, &peer) != NETRON_OK) {
+        NT_WARN(peers->config.log, "%s: a connection from %s was refused: %s", listener->url, from,
+            netron_last_error()->message);
+        return false;
+    }
+    link->events = &nt_session_link_events;
+    link->owner = peer->session;
+    peer->session->link = link;
+    return true;
+}
+
+static void on_listener_closed(netron_listener *listener)
+{
+    nt_peers *peers = listener->owner;
+    nt_list_remove(&listener->link);
+    peers->on_listener_closed(peers);
+}
+
+netron_err nt_peers_listen(nt_peers *peers, const char *url)
+{
+    netron_listener *listener;
+    netron_listener like = {.loop = peers->loop,
+        .limits = &peers->config.link,
+        .log = peers->config.log,
+        .owner = peers,
+        .on_accept = on_accept,
+        .on_closed = on_listener_closed};
+    const char *address;
+    NETRON_TRY(nt_registry_find(&peers->schemes, url, &like.scheme, &address));
+    NETRON_TRY(nt_listener_open(&listener, &like, address));
+    nt_list_append(&peers->listeners, &listener->link);
+    return NETRON_OK;
+}
+
+/* ---- what is known of a peer ---- */
+
+const char *netron_peer_id(const netron_peer *peer)
+{
+    return peer->is_local ? peer->peers->config.id : peer->id;
+}
+
+const char *netron_peer_address(const netron_peer *peer)
+{
+    return peer->is_local ? "local" : peer->address;
+}
+
+bool netron_peer_is_connected(const netron_peer *peer)
+{
+    return peer->is_ready;
+}
+
+netron *netron_peer_node(const netron_peer *peer)
+{
+    return peer->peers->node;
+}
+
+bool netron_peer_has(const netron_peer *peer, const char *extension)
+{
+    for (unsigned bit = 0; nt_extension_names[bit] != NULL; bit++)
+        if (strcmp(nt_extension_names[bit], extension) == 0)
+            return peer->is_local ||
+                   (peer->session != NULL && (peer->session->extensions >> bit & 1) != 0);
+    return false;
+}

@@ -1,0 +1,136 @@
+/* peer.h - other nodes, and this one, as something to call.
+ *
+ * A netron_peer is a session's user, or the node itself. It lives in its node's list from the
+ * moment it is dialled or accepted until netron_disconnect(), or, accepted ones, until their
+ * connection is gone and nobody uses them any more.
+ */
+#ifndef NT_PEER_PEER_H
+#define NT_PEER_PEER_H
+
+#include <netron/peer.h>
+
+#include "base/map.h"
+#include "comm/session.h"
+#include "comm/stream.h"
+#include "transport/listener.h"
+
+typedef struct nt_peers nt_peers;
+typedef struct nt_remote nt_remote;
+
+struct netron_peer {
+    nt_list link; /* in nt_peers.list */
+    nt_peers *peers;
+    nt_session *session; /* NULL: local, or gone */
+    bool is_local;
+    bool is_ready;       /* the handshake is over */
+    bool is_dialled;
+    bool is_announced;   /* peer:connect has been told */
+    uint32_t users;      /* remotes, subscriptions, waits: it is kept while there are any */
+    char *address;
+    char *id;
+    nt_wait *wait;       /* the connect that waits for it */
+    nt_map remotes;      /* nt_remote by definition id and contract */
+    nt_map names;        /* nt_remote in use, by the name that was asked for */
+    nt_idmap local_streams; /* of a local peer: answers that nobody reads yet */
+    uint32_t last_local_stream;
+    nt_map heard;        /* events heard from it: nt_heard by name */
+    nt_map subscribed;   /* events it subscribed to here: service layer's, by name */
+    void *references;    /* the service layer's: services it holds references on */
+};
+
+/* What the peers of a node share. The functions are the upper layer's. */
+struct nt_peers {
+    netron *node;
+    nt_loop *loop;
+    netron_ctx ctx;      /* the node's own */
+    nt_session_config config;
+    nt_registry schemes;
+    nt_list list;
+    nt_list listeners;
+    uint32_t count, most;
+    netron_peer local;
+    nt_list local_requests; /* nt_request: served for the node itself */
+    uint32_t call_timeout_ms;
+    netron_str node_name; /* config.id, for references to streams */
+    bool is_closing;
+    void (*on_peer)(netron_peer *peer);      /* ready */
+    void (*on_peer_gone)(netron_peer *peer, const char *reason);
+    void (*on_listener_closed)(nt_peers *peers);
+    void (*on_unref)(netron_peer *peer, const char *id); /* a local reference is given back */
+};
+
+void nt_peers_init(nt_peers *peers, netron *node, nt_loop *loop);
+void nt_peers_fini(nt_peers *peers);
+
+/* Dial. See netron_connect(). */
+NETRON_MUST_CHECK netron_err nt_peers_connect(nt_peers *peers, const char *url, netron_peer **out);
+/* Listen on one more address. */
+NETRON_MUST_CHECK netron_err nt_peers_listen(nt_peers *peers, const char *url);
+/* Begin closing every listener and connection. */
+void nt_peers_close(nt_peers *peers);
+/* True when all have gone. */
+bool nt_peers_are_gone(const nt_peers *peers);
+
+/* The session's events, for nt_session_config. */
+void nt_peer_on_ready(nt_session *session);
+void nt_peer_on_closed(nt_session *session, netron_err err, const char *reason);
+
+/* The peer behind a session. */
+static inline netron_peer *nt_peer_of(const nt_session *session)
+{
+    return session->owner;
+}
+
+/* Keep the peer's memory while something of ours points to it. */
+static inline void nt_peer_use(netron_peer *peer)
+{
+    peer->users++;
+}
+void nt_peer_unuse(netron_peer *peer);
+
+/* ---- raw requests: payloads that are already encoded ---- */
+
+/* Send a request of `type` whose payload `args` is, and decode the answer with `load` into
+ * `result` and `memory`. Local peers are served on a fiber. Suspends. */
+netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_slice payload,
+    uint32_t timeout_ms, nt_load_fn load, void *result, netron_scope *memory);
+
+/* The context that a call made here works for: the fiber's, if it serves a request of this node, or
+ * the node's own. */
+netron_ctx *nt_peer_ctx(const netron_peer *peer, const netron_call_options *options);
+/* Where results may live: what the options say, else the running request; NULL: nowhere. */
+netron_scope *nt_peer_memory(const netron_peer *peer, const netron_call_options *options);
+
+/* ---- services of a peer (remote.c) ---- */
+
+struct nt_remote {
+    netron_peer *peer;
+    char *key;            /* in peer->remotes */
+    char *id;             /* definition id */
+    uint32_t uses;        /* proxies */
+    const nt_contract *contract; /* what `members` are of */
+    uint8_t **members;    /* by index: u16 size, then the id and the name as MessagePack */
+    netron_scope scope;   /* of the definition */
+    netron_value definition;
+    char *parent_id;
+};
+
+/* The remote of a definition: found, or made of it (it is copied). One use is added. `contract` is
+ * that of a typed proxy, or NULL. NETRON_NOT_FOUND: the service lacks a member of it. */
+NETRON_MUST_CHECK netron_err nt_remote_get(netron_peer *peer, const netron_value *definition,
+    const nt_contract *contract, nt_remote **out);
+/* One use less; the last one tells the peer (task unref_service). */
+void nt_remote_release(nt_remote *remote);
+void nt_remotes_free(netron_peer *peer);
+
+/* ---- calls from other threads (there.c) ---- */
+
+/* True when the caller is in another thread than the loop that runs in one. */
+static inline bool nt_is_elsewhere(const nt_loop *loop)
+{
+    return loop->in_thread && !nt_loop_is_here(loop);
+}
+/* Run fn(arg) on a fiber of the loop's thread and block until it has returned. */
+netron_err nt_run_there(nt_loop *loop, netron_err (*fn)(void *arg), void *arg);
+
+#endif

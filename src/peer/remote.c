@@ -1,0 +1,213 @@
+/* remote.c - the services of a peer that are in use here: one nt_remote per definition and contract,
+ * counted.
+ *
+ * The last release tells the peer (task unref_service, PROTOCOL.md §5), children before parents.
+ */
+#include "peer/peer.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static netron_str text_of(const netron_value *value)
+{
+    return value->type == NETRON_TYPE_STR ? value->as.str : netron_s("");
+}
+
+static void free_remote(nt_remote *remote)
+{
+    if (remote->members != NULL)
+        for (uint16_t i = 0; i < remote->contract->count; i++)
+            free(remote->members[i]);
+    free(remote->members);
+    free(remote->key);
+    free(remote->id);
+    free(remote->parent_id);
+    netron_scope_end(&remote->scope);
+    free(remote);
+}
+
+/* Several contracts may describe one service, each with members in its own order. */
+static netron_err make_key(char *key, size_t size, netron_str id, const nt_contract *contract)
+{
+    int used = snprintf(key, size, "%.*s %p", NETRON_STR(id), (const void *)contract);
+    return used > 0 && (size_t)used < size
+               ? NETRON_OK
+               : nt_fail(NETRON_PROTOCOL, "the peer's definition has an id that is too long");
+}
+
+static netron_err make(netron_peer *peer, const char *key, const netron_value *definition,
+    nt_remote **out)
+{
+    const netron_value_definition *d = definition->as.definition;
+    netron_str id = text_of(&d->id);
+    netron_str parent = text_of(&d->parent_id);
+    nt_remote *remote = calloc(1, sizeof *remote);
+    if (remote == NULL)
+        return nt_no_memory();
+    remote->peer = peer;
+    remote->key = strdup(key);
+    remote->id = strndup(id.size != 0 ? id.data : "", id.size);
+    remote->parent_id = strndup(parent.size != 0 ? parent.data : "", parent.size);
+    netron_err err = remote->key != NULL && remote->id != NULL && remote->parent_id != NULL
+                         ? netron_value_copy(&remote->scope, definition, &remote->definition)
+                         : nt_no_memory();
+    if (err == NETRON_OK)
+        err = nt_map_put(&peer->remotes, netron_s(remote->key), remote, NULL);
+    if (err != NETRON_OK) {
+        free_remote(remote);
+        return err;
+    }
+    nt_peer_use(peer);
+    *out = remote;
+    return NETRON_OK;
+}
+
+static netron_err bind_members(nt_remote *remote, const nt_contract *contract);
+
+netron_err nt_remote_get(netron_peer *peer, const netron_value *definition,
+    const nt_contract *contract, nt_remote **out)
+{
+    char key[256];
+    if (definition->type != NETRON_TYPE_DEFINITION ||
+        text_of(&definition->as.definition->id).size == 0)
+        return nt_fail(NETRON_PROTOCOL, "the peer's answer is no definition of a service");
+    NETRON_TRY(make_key(key, sizeof key, text_of(&definition->as.definition->id), contract));
+    nt_remote *remote = nt_map_get(&peer->remotes, netron_s(key));
+    if (remote == NULL) {
+        NETRON_TRY(make(peer, key, definition, &remote));
+        netron_err err = contract != NULL ? bind_members(remote, contract) : NETRON_OK;
+        if (err != NETRON_OK) {
+            nt_map_remove(&peer->remotes, netron_s(key));
+            free_remote(remote);
+            nt_peer_unuse(peer);
+            return err;
+        }
+    }
+    remote->uses++;
+    *out = remote;
+    return NETRON_OK;
+}
+
+/* ---- giving back ---- */
+
+/* Nobody waits for the answer. */
+static void send_unref(netron_peer *peer, const char *id)
+{
+    nt_session *session = peer->session;
+    nt_slot *slot;
+    nt_writer writer;
+    if (!peer->is_ready || session == NULL ||
+        nt_slot_take(session, peer->peers->call_timeout_ms, &slot) != NETRON_OK)
+        return;
+    netron_err err = NETRON_UNAVAILABLE;
+    if (nt_session_begin(session, &writer, slot->id, NETRON_PACKET_TASK | NT_PACKET_IMPULSE)) {
+        netron_abi_put_list(&writer, 2);
+        nt_put_text(&writer, "unref_service");
+        nt_put_text(&writer, id);
+        err = nt_session_end(session, &writer);
+    }
+    if (err != NETRON_OK)
+        nt_slot_give_back(slot);
+    else
+        nt_slot_drop(slot);
+}
+
+static nt_remote *find_child(const netron_peer *peer, const char *parent_id)
+{
+    nt_map_entry *at = NULL;
+    void *value;
+    while (nt_map_next(&peer->remotes, &at, NULL, &value)) {
+        nt_remote *remote = value;
+        if (remote->uses == 0 && strcmp(remote->parent_id, parent_id) == 0)
+            return remote;
+    }
+    return NULL;
+}
+
+static void remove_remote(nt_remote *remote)
+{
+    netron_peer *peer = remote->peer;
+    nt_map_remove(&peer->remotes, netron_s(remote->key));
+    if (!peer->is_local)
+        send_unref(peer, remote->id);
+    else if (peer->peers->on_unref != NULL)
+        peer->peers->on_unref(peer, remote->id);
+    free_remote(remote);
+    nt_peer_unuse(peer);
+}
+
+void nt_remote_release(nt_remote *remote)
+{
+    if (--remote->uses > 0)
+        return;
+    nt_loop *loop = remote->peer->peers->loop;
+    nt_loop_enter(loop);
+    nt_remote *child;
+    while ((child = find_child(remote->peer, remote->id)) != NULL && child != remote)
+        remove_remote(child);
+    remove_remote(remote);
+    nt_loop_leave(loop);
+}
+
+void nt_remotes_free(netron_peer *peer)
+{
+    nt_map_entry *at = NULL;
+    void *value;
+    while (nt_map_next(&peer->remotes, &at, NULL, &value))
+        free_remote(value);
+    nt_map_fini(&peer->remotes);
+}
+
+/* ---- contracts ---- */
+
+static const char *wire_name(const nt_member *member)
+{
+    return member->wire != NULL && *member->wire != NULL ? *member->wire : member->name;
+}
+
+/* The id and the name as they stand in every request. */
+static netron_err encode_member(const nt_remote *remote, const nt_member *member, uint8_t **out)
+{
+    nt_writer writer;
+    nt_writer_heap(&writer, UINT16_MAX);
+    uint16_t size = 0;
+    nt_put_raw(&writer, &size, sizeof size);
+    nt_put_text(&writer, remote->id);
+    nt_put_text(&writer, wire_name(member));
+    if (writer.err != NETRON_OK) {
+        nt_writer_free(&writer);
+        return writer.err;
+    }
+    size = (uint16_t)(nt_writer_size(&writer) - sizeof size);
+    memcpy(writer.start, &size, sizeof size);
+    *out = writer.start;
+    return NETRON_OK;
+}
+
+static bool offers(const netron_value *meta, const nt_member *member)
+{
+    const char *where = member->kind == NT_PROPERTY ? "properties" : "methods";
+    return member->kind == NT_EVENT ||
+           netron_map_get(netron_map_get(meta, where), wire_name(member)) != NULL;
+}
+
+static netron_err bind_members(nt_remote *remote, const nt_contract *contract)
+{
+    const netron_value *meta = &remote->definition.as.definition->meta;
+    for (uint16_t i = 0; i < contract->count; i++) {
+        const nt_member *member = contract->members[i]();
+        if (!offers(meta, member))
+            return nt_fail(NETRON_NOT_FOUND, "%s at %s has no %s \"%s\": the contract is another",
+                contract->id, netron_peer_id(remote->peer),
+                member->kind == NT_PROPERTY ? "property" : "method", wire_name(member));
+    }
+    remote->members = calloc(contract->count, sizeof *remote->members);
+    if (remote->members == NULL)
+        return nt_no_memory();
+    remote->contract = contract;
+    for (uint16_t i = 0; i < contract->count; i++)
+        NETRON_TRY(encode_member(remote, contract->members[i](), &remote->members[i]));
+    return NETRON_OK;
+}

@@ -1,0 +1,18 @@
+/* dispatch.h - requests to members and tasks. */
+#ifndef NT_SERVICE_DISPATCH_H
+#define NT_SERVICE_DISPATCH_H
+
+#include "service/stub.h"
+
+/* nt_session_config.serve: every GET, SET, CALL and TASK of a node. */
+netron_err nt_dispatch(nt_request *request, nt_reader *args);
+
+/* A TASK; the name is the first of args. */
+netron_err nt_task_serve(nt_request *request, nt_reader *args);
+
+/* 404 in the words of PROTOCOL.md: "<resource> with id <id> not found". */
+netron_err nt_not_found(const char *resource, netron_str id);
+
+bool nt_is_uuid(netron_str text);
+
+#endif

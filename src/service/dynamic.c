@@ -1,0 +1,348 @@
+/* dynamic.c - members by name, values of any type: the dynamic face of netron/peer.h and
+ * netron/dynamic.h. */
+#include "service/dynamic.h"
+
+#include "base/error.h"
+#include "service/check.h"
+#include "service/dispatch.h"
+#include "service/events.h"
+#include "service/relay.h"
+
+#include <stdlib.h>
+
+/* ---- calls ---- */
+
+static uint8_t packet_type(netron_operation operation)
+{
+    switch (operation) {
+    case NETRON_GET:
+        return NETRON_PACKET_GET;
+    case NETRON_SET:
+        return NETRON_PACKET_SET;
+    case NETRON_CALL:
+        break;
+    }
+    return NETRON_PACKET_CALL;
+}
+
+static netron_err check(const nt_remote *remote, netron_operation operation, const char *member,
+    const netron_value *args, size_t count)
+{
+    const netron_value *meta = &remote->definition.as.definition->meta;
+    if (operation == NETRON_CALL)
+        return nt_check_call(meta, member, args, count);
+    return nt_check_property(meta, member, operation == NETRON_SET);
+}
+
+static netron_err send_request(const nt_remote *remote, netron_operation operation, const char *member,
+    const netron_value *args, size_t count, const netron_call_options *options,
+    netron_value *result)
+{
+    netron_peer *peer = remote->peer;
+    netron_value ignored;
+    nt_writer writer;
+    netron_scope own = {0};
+    netron_scope *memory = nt_peer_memory(peer, options);
+    nt_writer_heap(&writer, peer->peers->config.link.max_message_bytes);
+    if (netron_peer_has(peer, "int64"))
+        writer.flags = NT_WRITE_INT64;
+    netron_abi_put_list(&writer, count + 2);
+    nt_put_text(&writer, remote->id);
+    nt_put_text(&writer, member);
+    for (size_t i = 0; i < count; i++)
+        nt_value_write(&writer, &args[i]);
+    netron_err err = writer.err;
+    if (err == NETRON_OK)
+        err = nt_peer_request(peer, nt_peer_ctx(peer, options), packet_type(operation),
+            (nt_slice){writer.start, nt_writer_size(&writer)},
+            options != NULL ? options->timeout_ms : 0, nt_load_dynamic,
+            result != NULL ? result : &ignored,
+            result != NULL && memory != NULL ? memory : &own);
+    nt_writer_free(&writer);
+    netron_scope_end(&own);
+    return err;
+}
+
+/* The remote behind a name: asked for once, then kept until the peer is gone. */
+static netron_err find(netron_peer *peer, const char *service, nt_remote **out)
+{
+    netron_proxy proxy;
+    nt_remote *remote = nt_map_get(&peer->names, netron_s(service));
+    if (remote == NULL) {
+        NETRON_TRY(netron_proxy_query(peer, service, &proxy));
+        remote = proxy.remote;
+        /* Another fiber may have asked meanwhile. */
+        if (nt_map_get(&peer->names, netron_s(service)) != NULL || !peer->is_ready ||
+            nt_map_put(&peer->names, netron_s(service), remote, NULL) != NETRON_OK) {
+            nt_remote *kept = nt_map_get(&peer->names, netron_s(service));
+            nt_remote_release(remote);
+            if (kept == NULL)
+                return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone",
+                    netron_peer_id(peer));
+            remote = kept;
+        }
+    }
+    *out = remote;
+    return NETRON_OK;
+}
+
+static void forget(netron_peer *peer, const char *service)
+{
+    nt_remote *remote = nt_map_remove(&peer->names, netron_s(service));
+    if (remote != NULL)
+        nt_remote_release(remote);
+}
+
+typedef struct invoke_args {
+    netron_peer *peer;
+    const char *service;
+    nt_remote *remote; /* instead of service */
+    netron_operation operation;
+    const char *member;
+    const netron_value *args;
+    size_t count;
+    const netron_call_options *options;
+    netron_value *result;
+} invoke_args;
+
+static netron_err invoke_here(void *arg)
+{
+    invoke_args *a = arg;
+    nt_remote *remote = a->remote;
+    if (remote == NULL)
+        NETRON_TRY(find(a->peer, a->service, &remote));
+    NETRON_TRY(check(remote, a->operation, a->member, a->args, a->count));
+    netron_err err =
+        send_request(remote, a->operation, a->member, a->args, a->count, a->options, a->result);
+    /* The service may have been exposed anew, under another definition: asked for at the next
+     * call, never called twice for one. */
+    if (err == NETRON_NOT_FOUND && a->service != NULL)
+        forget(a->peer, a->service);
+    return err;
+}
+
+static netron_err invoke(invoke_args *args)
+{
+    nt_loop *loop = args->peer->peers->loop;
+    return nt_is_elsewhere(loop) ? nt_run_there(loop, invoke_here, args) : invoke_here(args);
+}
+
+netron_err netron_call(netron_peer *peer, const char *service, const char *method,
+    const netron_value *args, const netron_call_options *options, netron_value *result)
+{
+    if (args != NULL && args->type != NETRON_TYPE_LIST)
+        return nt_fail(NETRON_INVALID, "the arguments of a call are a list");
+    invoke_args a = {.peer = peer,
+        .service = service,
+        .operation = NETRON_CALL,
+        .member = method,
+        .args = args != NULL ? args->as.list.items : NULL,
+        .count = args != NULL ? args->as.list.count : 0,
+        .options = options,
+        .result = result};
+    return invoke(&a);
+}
+
+netron_err netron_get(netron_peer *peer, const char *service, const char *property,
+    const netron_call_options *options, netron_value *value)
+{
+    invoke_args a = {.peer = peer,
+        .service = service,
+        .operation = NETRON_GET,
+        .member = property,
+        .options = options,
+        .result = value};
+    return invoke(&a);
+}
+
+netron_err netron_set(netron_peer *peer, const char *service, const char *property,
+    const netron_value *value, const netron_call_options *options)
+{
+    invoke_args a = {.peer = peer,
+        .service = service,
+        .operation = NETRON_SET,
+        .member = property,
+        .args = value,
+        .count = 1,
+        .options = options};
+    return invoke(&a);
+}
+
+netron_err netron_invoke(const netron_proxy *proxy, netron_operation operation,
+    const char *member, const netron_value *args, size_t count, netron_value *result)
+{
+    if (proxy->remote == NULL)
+        return nt_fail(NETRON_INVALID, "this proxy has not been queried, or is released");
+    invoke_args a = {.peer = proxy->peer,
+        .remote = proxy->remote,
+        .operation = operation,
+        .member = member,
+        .args = args,
+        .count = count,
+        .options = &proxy->options,
+        .result = result};
+    return invoke(&a);
+}
+
+netron_err netron_run_task(netron_peer *peer, const char *name, const netron_value *args,
+    const netron_call_options *options, netron_value *result)
+{
+    nt_writer writer;
+    netron_value ignored;
+    netron_scope own = {0};
+    size_t count = args != NULL ? args->as.list.count : 0;
+    netron_scope *memory = nt_peer_memory(peer, options);
+    nt_writer_heap(&writer, peer->peers->config.link.max_message_bytes);
+    netron_abi_put_list(&writer, count + 1);
+    nt_put_text(&writer, name);
+    for (size_t i = 0; i < count; i++)
+        nt_value_write(&writer, &args->as.list.items[i]);
+    netron_err err = writer.err;
+    if (err == NETRON_OK)
+        err = nt_peer_request(peer, nt_peer_ctx(peer, options), NETRON_PACKET_TASK,
+            (nt_slice){writer.start, nt_writer_size(&writer)},
+            options != NULL ? options->timeout_ms : 0, nt_load_dynamic,
+            result != NULL ? result : &ignored,
+            result != NULL && memory != NULL ? memory : &own);
+    nt_writer_free(&writer);
+    netron_scope_end(&own);
+    return err;
+}
+
+/* ---- services as values ---- */
+
+netron_err netron_proxy_from(netron_peer *peer, const netron_value *value, netron_proxy *proxy)
+{
+    netron *node = peer->peers->node;
+    netron_value definition;
+    netron_scope scope = {0};
+    nt_remote *remote = NULL;
+    netron_err err = NETRON_OK;
+    netron_peer *at = peer;
+    if (value->type == NETRON_TYPE_REFERENCE) {
+        /* A reference names something that its receiver owns (PROTOCOL.md §5). */
+        nt_stub *stub = nt_stub_by_id(node, value->as.str);
+        if (stub == NULL)
+            return nt_not_found("Definition", value->as.str);
+        err = nt_stub_definition(stub, &scope, &definition);
+        at = &node->peers.local;
+    } else if (value->type == NETRON_TYPE_DEFINITION) {
+        definition = *value;
+    } else {
+        return nt_fail(NETRON_INVALID, "expected a service, found %s",
+            netron_type_name(value->type));
+    }
+    if (err == NETRON_OK)
+        err = nt_remote_get(at, &definition, NULL, &remote);
+    netron_scope_end(&scope);
+    if (err == NETRON_OK)
+        *proxy = (netron_proxy){.peer = at, .remote = remote};
+    return err;
+}
+
+netron_value netron_proxy_value(const netron_proxy *proxy)
+{
+    if (proxy->remote == NULL)
+        return netron_undefined();
+    return (netron_value){
+        .type = NETRON_TYPE_REFERENCE, .as.str = netron_s(proxy->remote->id)};
+}
+
+static netron_err check_name(const netron_value *meta, char *key, size_t size)
+{
+    const netron_value *name = netron_map_get(meta, "name");
+    const netron_value *version = netron_map_get(meta, "version");
+    netron_str checked, checked_version;
+    if (name == NULL || name->type != NETRON_TYPE_STR)
+        return nt_fail(NETRON_INVALID, "a service's meta lacks a name, e.g. \"calculator\"");
+    bool has_version =
+        version != NULL && version->type == NETRON_TYPE_STR && version->as.str.size != 0;
+    int used = snprintf(key, size, "%.*s%s%.*s", NETRON_STR(name->as.str), has_version ? "@" : "",
+        has_version ? (int)version->as.str.size : 0, has_version ? version->as.str.data : "");
+    if (used < 0 || (size_t)used >= size)
+        return nt_fail(NETRON_INVALID, "the service's name is too long");
+    return nt_service_id_split(key, &checked, &checked_version);
+}
+
+/* Publish a stub under its key and tell the subscribers. */
+static netron_err publish(nt_stub *stub, const char *key)
+{
+    netron_err err = nt_stub_publish(stub, key);
+    if (err != NETRON_OK) {
+        stub->on_end = NULL; /* the caller keeps what it gave */
+        nt_stub_unref(stub);
+        return err;
+    }
+    nt_loop_enter(stub->node->loop);
+    nt_relay_announce(stub, true, NULL);
+    nt_loop_leave(stub->node->loop);
+    return NETRON_OK;
+}
+
+typedef struct expose_args {
+    netron *node;
+    const netron_service *service;
+    const nt_provider *provider;
+    void *self;
+    const char *name;
+} expose_args;
+
+static netron_err expose_here(void *arg)
+{
+    expose_args *a = arg;
+    nt_stub *stub;
+    char key[600];
+    if (a->provider != NULL) {
+        NETRON_TRY(nt_stub_of_provider(a->node, a->provider, a->self, &stub));
+        return publish(stub, a->provider->contract->id);
+    }
+    NETRON_TRY(check_name(a->service->meta, key, sizeof key));
+    NETRON_TRY(nt_stub_of_service(a->node, a->service, &stub));
+    return publish(stub, key);
+}
+
+static netron_err unexpose_here(void *arg)
+{
+    expose_args *a = arg;
+    nt_stub *stub = nt_stub_by_key(a->node, netron_s(a->name));
+    if (stub == NULL || stub->owner != NULL)
+        return nt_not_found("Service", netron_s(a->name));
+    nt_loop_enter(a->node->loop);
+    nt_stub_ref(stub);
+    nt_stub_withdraw(stub);
+    nt_relay_announce(stub, false, NULL);
+    nt_stub_unref(stub);
+    nt_loop_leave(a->node->loop);
+    return NETRON_OK;
+}
+
+static netron_err run_here(expose_args *args, netron_err (*fn)(void *))
+{
+    nt_loop *loop = args->node->loop;
+    return nt_is_elsewhere(loop) ? nt_run_there(loop, fn, args) : fn(args);
+}
+
+netron_err netron_expose(netron *node, const netron_service *service)
+{
+    expose_args args = {.node = node, .service = service};
+    return run_here(&args, expose_here);
+}
+
+netron_err netron_abi_expose(netron *node, const nt_provider *provider, void *self,
+    unsigned flags)
+{
+    expose_args args = {.node = node, .provider = provider, .self = self};
+    (void)flags;
+    return run_here(&args, expose_here);
+}
+
+netron_err netron_unexpose(netron *node, const char *name)
+{
+    expose_args args = {.node = node, .name = name};
+    return run_here(&args, unexpose_here);
+}
+
+netron_err netron_abi_unexpose(netron *node, const nt_contract *contract)
+{
+    return netron_unexpose(node, contract->id);
+}

@@ -1,0 +1,14 @@
+/* dynamic.h - finding services of peers by name. */
+#ifndef NT_SERVICE_DYNAMIC_H
+#define NT_SERVICE_DYNAMIC_H
+
+#include "service/stub.h"
+
+/* The definition of "name", "name@1.2.3" or "name@RANGE" at the peer. Suspends. */
+NETRON_MUST_CHECK netron_err nt_query(netron_peer *peer, const char *service, netron_scope *scope,
+    netron_value *out);
+
+/* The peer is gone: let go of what was found on it by name. */
+void nt_query_forget_peer(netron_peer *peer);
+
+#endif

@@ -1,0 +1,653 @@
+/* events.c - see events.h. */
+#include "service/events.h"
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "comm/pending.h"
+#include "service/stub.h"
+#include "wire/fault.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* One listener in an audience: a peer, or a subscription of this program. */
+typedef struct listener {
+    nt_list link;        /* in audience.listeners */
+    netron_peer *peer;   /* remote: who is told */
+    netron_subscription *subscription; /* local */
+} listener;
+
+typedef struct nt_audience {
+    nt_list listeners;
+    size_t count;
+} nt_audience;
+
+/* A subscription of this program, to an event of a peer or of the node itself. */
+struct netron_subscription {
+    nt_list link;        /* in heard.subscriptions */
+    netron_peer *peer;
+    char *name;
+    uint32_t refs;
+    bool is_over;
+    nt_deliver_fn deliver;
+    nt_handler_fn handler;
+    netron_end_fn on_end;
+    void *user;
+    listener *listener;  /* local */
+};
+
+typedef struct nt_heard {
+    nt_list subscriptions;
+} nt_heard;
+
+/* ---- audiences ---- */
+
+static nt_audience *audience_of(netron *node, netron_str name)
+{
+    nt_audience *audience = nt_map_get(&node->events, name);
+    if (audience != NULL)
+        return audience;
+    audience = malloc(sizeof *audience);
+    if (audience == NULL)
+        return NULL;
+    nt_list_init(&audience->listeners);
+    audience->count = 0;
+    if (nt_map_put(&node->events, name, audience, NULL) != NETRON_OK) {
+        free(audience);
+        return NULL;
+    }
+    return audience;
+}
+
+static listener *join(netron *node, netron_str name)
+{
+    nt_audience *audience = audience_of(node, name);
+    listener *l = audience != NULL ? calloc(1, sizeof *l) : NULL;
+    if (l == NULL)
+        return NULL;
+    nt_list_append(&audience->listeners, &l->link);
+    audience->count++;
+    node->stats.subscriptions++;
+    return l;
+}
+
+static void leave(netron *node, netron_str name, listener *l)
+{
+    nt_audience *audience = nt_map_get(&node->events, name);
+    nt_list_remove(&l->link);
+    free(l);
+    node->stats.subscriptions--;
+    if (--audience->count == 0) {
+        nt_map_remove(&node->events, name);
+        free(audience);
+    }
+}
+
+bool nt_event_has_audience(const netron *node, netron_str name)
+{
+    return nt_map_get(&node->events, name) != NULL;
+}
+
+netron_err nt_event_subscribe(netron_peer *peer, netron_str name)
+{
+    netron *node = peer->peers->node;
+    if (nt_map_get(&peer->subscribed, name) != NULL)
+        return NETRON_OK;
+    if (peer->subscribed.count >= node->max_subscriptions)
+        return nt_fail(NETRON_TOO_MANY,
+            "%zu events are subscribed to: unsubscribe from some (option max_subscriptions)",
+            peer->subscribed.count);
+    listener *l = join(node, name);
+    if (l == NULL)
+        return nt_no_memory();
+    l->peer = peer;
+    netron_err err = nt_map_put(&peer->subscribed, name, l, NULL);
+    if (err != NETRON_OK)
+        leave(node, name, l);
+    return err;
+}
+
+void nt_event_unsubscribe(netron_peer *peer, netron_str name)
+{
+    listener *l = nt_map_remove(&peer->subscribed, name);
+    if (l != NULL)
+        leave(peer->peers->node, name, l);
+}
+
+void nt_event_forget_peer(netron_peer *peer)
+{
+    nt_map_entry *at = NULL;
+    netron_str name;
+    void *value;
+    while (nt_map_next(&peer->subscribed, &at, &name, &value))
+        leave(peer->peers->node, name, value);
+    nt_map_fini(&peer->subscribed);
+}
+
+/* ---- delivering to this program ---- */
+
+static void unref_subscription(netron_subscription *s)
+{
+    if (--s->refs > 0)
+        return;
+    nt_peer_unuse(s->peer);
+    free(s->name);
+    free(s);
+}
+
+static void deliver_one(netron_subscription *s, const nt_event *event)
+{
+    nt_reader args;
+    netron_scope memory = {0};
+    nt_fiber *fiber = nt_loop_fiber(s->peer->peers->loop);
+    nt_reader_init(&args, event->args, &memory);
+    args.left = event->count;
+    /* The handler's own calls are made for the node, not for whoever emitted. */
+    netron_ctx *before = fiber != NULL ? fiber->ctx : NULL;
+    if (fiber != NULL)
+        fiber->ctx = NULL;
+    s->refs++;
+    if (!s->is_over && !s->deliver(s->user, s->handler, &args))
+        NT_WARN(s->peer->peers->config.log,
+            "event %s from %s does not have the arguments that the contract declares", s->name,
+            netron_peer_id(s->peer));
+    unref_subscription(s);
+    if (fiber != NULL)
+        fiber->ctx = before;
+    netron_scope_end(&memory);
+}
+
+/* Those who hear it now; who joins or leaves meanwhile does not disturb the walk. */
+static size_t snapshot(const nt_list *subscriptions, netron_subscription **out, size_t most)
+{
+    size_t count = 0;
+    NT_LIST_FOREACH(at, subscriptions) {
+        if (count == most)
+            break;
+        out[count] = NT_ITEM(at, netron_subscription, link);
+        out[count++]->refs++;
+    }
+    return count;
+}
+
+void nt_event_heard(netron_peer *peer, const nt_event *event)
+{
+    enum { MOST = 64 };
+    netron_subscription *now[MOST];
+    nt_heard *heard = nt_map_get(&peer->heard, event->name);
+    if (heard == NULL)
+        return;
+    size_t count = snapshot(&heard->subscriptions, now, MOST);
+    for (size_t i = 0; i < count; i++) {
+        deliver_one(now[i], event);
+        unref_subscription(now[i]);
+    }
+}
+
+/* ---- emitting ---- */
+
+typedef struct told {
+    nt_slot *slot;
+    netron_subscription *subscription;
+    netron_peer *peer;
+    nt_session *session; /* the slot lives in it */
+} told;
+
+static nt_slot *tell_peer(netron_peer *peer, const nt_event *event)
+{
+    nt_session *session = peer->session;
+    nt_slot *slot;
+    nt_writer writer;
+    if (!peer->is_ready || session == NULL ||
+        nt_slot_take(session, peer->peers->call_timeout_ms, &slot) != NETRON_OK)
+        return NULL;
+    netron_err err = NETRON_UNAVAILABLE;
+    if (nt_session_begin(session, &writer, slot->id, NETRON_PACKET_TASK | NT_PACKET_IMPULSE)) {
+        netron_abi_put_list(&writer, 2 + (size_t)event->count);
+        nt_put_text(&writer, "emit");
+        netron_abi_put_str(&writer, event->name);
+        nt_put_raw(&writer, event->args.ptr, event->args.len);
+        err = nt_session_end(session, &writer);
+    }
+    if (err == NETRON_OK)
+        return slot;
+    nt_slot_give_back(slot);
+    return NULL;
+}
+
+/* All are told before the first answer is waited for. */
+static size_t tell_all(const nt_audience *audience, const nt_event *event, told *out)
+{
+    size_t count = 0;
+    NT_LIST_FOREACH(at, &audience->listeners) {
+        listener *l = NT_ITEM(at, listener, link);
+        told *t = &out[count];
+        *t = (told){0};
+        if (l->peer != NULL) {
+            t->slot = tell_peer(l->peer, event);
+            t->peer = l->peer;
+            if (t->slot == NULL)
+                continue;
+            nt_peer_use(l->peer);
+            t->session = nt_session_ref(l->peer->session);
+        } else {
+            t->subscription = l->subscription;
+            t->subscription->refs++;
+        }
+        count++;
+    }
+    return count;
+}
+
+/* A subscriber that does not answer is its own trouble: worth a line, never the emitter's error. */
+static void await_peer(const told *t, netron_ctx *ctx, const nt_event *event)
+{
+    netron_err err = nt_slot_await(t->slot, ctx, NULL, NULL, NULL);
+    if (err != NETRON_OK && err != NETRON_CANCELLED)
+        NT_INFO(t->peer->peers->config.log, "event %.*s: %s did not take it: %s",
+            NETRON_STR(event->name), netron_peer_id(t->peer), netron_last_error()->message);
+    nt_session_unref(t->session);
+    nt_peer_unuse(t->peer);
+}
+
+netron_err nt_event_emit(netron *node, netron_ctx *ctx, const nt_event *event)
+{
+    nt_audience *audience = nt_map_get(&node->events, event->name);
+    if (audience == NULL)
+        return NETRON_OK;
+    NETRON_TRY(nt_ctx_may_wait(ctx));
+    told *all = calloc(audience->count, sizeof *all);
+    if (all == NULL)
+        return nt_no_memory();
+    size_t count = tell_all(audience, event, all);
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].subscription == NULL)
+            continue;
+        deliver_one(all[i].subscription, event);
+        unref_subscription(all[i].subscription);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].slot != NULL)
+            await_peer(&all[i], ctx, event);
+    }
+    free(all);
+    return ctx->is_cancelled ? nt_fail(NETRON_CANCELLED, "the caller has left") : NETRON_OK;
+}
+
+nt_writer *netron_abi_emit_begin(nt_emit *emit, netron_ctx *ctx, const nt_contract *contract,
+    unsigned index)
+{
+    const nt_member *member = contract->members[index]();
+    emit->ctx = ctx;
+    emit->contract = contract;
+    emit->index = index;
+    emit->err = NETRON_OK;
+    if (!nt_event_has_audience(ctx->node, netron_s(nt_member_wire_name(member))))
+        return NULL;
+    /* One encoding for all: the form that every peer reads. */
+    nt_writer_heap(&emit->writer, ctx->node->peers.config.link.max_message_bytes);
+    return &emit->writer;
+}
+
+netron_err netron_abi_emit_end(nt_emit *emit)
+{
+    const nt_member *member = emit->contract->members[emit->index]();
+    netron_str name = netron_s(nt_member_wire_name(member));
+    netron *node = emit->ctx->node;
+    if (!nt_event_has_audience(node, name))
+        return NETRON_OK;
+    netron_err err = emit->writer.err;
+    if (err == NETRON_OK) {
+        nt_event event = {.name = name,
+            .count = member->param_count,
+            .args = {emit->writer.start, nt_writer_size(&emit->writer)}};
+        err = nt_event_emit(node, emit->ctx, &event);
+    }
+    nt_writer_free(&emit->writer);
+    return err;
+}
+
+netron_err netron_emit(netron_ctx *ctx, const char *name, const netron_value *args, size_t count)
+{
+    nt_writer writer;
+    netron *node = ctx->node;
+    if (!nt_event_has_audience(node, netron_s(name)))
+        return NETRON_OK;
+    nt_writer_heap(&writer, node->peers.config.link.max_message_bytes);
+    for (size_t i = 0; i < count; i++)
+        nt_value_write(&writer, &args[i]);
+    netron_err err = writer.err;
+    if (err == NETRON_OK) {
+        nt_event event = {.name = netron_s(name),
+            .count = (uint32_t)count,
+            .args = {writer.start, nt_writer_size(&writer)}};
+        err = nt_event_emit(node, ctx, &event);
+    }
+    nt_writer_free(&writer);
+    return err;
+}
+
+/* ---- subscriptions of this program ---- */
+
+static netron_err run_name_task(netron_peer *peer, const char *task, const char *name)
+{
+    nt_writer writer;
+    nt_writer_heap(&writer, UINT16_MAX);
+    netron_abi_put_list(&writer, 2);
+    nt_put_text(&writer, task);
+    nt_put_text(&writer, name);
+    netron_err err = writer.err;
+    if (err == NETRON_OK)
+        err = nt_peer_request(peer, nt_peer_ctx(peer, NULL), NETRON_PACKET_TASK,
+            (nt_slice){writer.start, nt_writer_size(&writer)}, 0, NULL, NULL, NULL);
+    nt_writer_free(&writer);
+    return err;
+}
+
+static netron_err hear(netron_subscription *s)
+{
+    netron_peer *peer = s->peer;
+    netron_str name = netron_s(s->name);
+    if (peer->is_local) {
+        s->listener = join(peer->peers->node, name);
+        if (s->listener == NULL)
+            return nt_no_memory();
+        s->listener->subscription = s;
+        return NETRON_OK;
+    }
+    nt_heard *heard = nt_map_get(&peer->heard, name);
+    bool is_first = heard == NULL;
+    if (is_first) {
+        heard = malloc(sizeof *heard);
+        if (heard == NULL)
+            return nt_no_memory();
+        nt_list_init(&heard->subscriptions);
+        netron_err err = nt_map_put(&peer->heard, name, heard, NULL);
+        if (err != NETRON_OK) {
+            free(heard);
+            return err;
+        }
+    }
+    nt_list_append(&heard->subscriptions, &s->link);
+    return is_first ? run_name_task(peer, "subscribe", s->name) : NETRON_OK;
+}
+
+/* Out of all lists. True: nobody here hears that event of the peer any more. */
+static bool unlink_subscription(netron_subscription *s)
+{
+    netron_str name = netron_s(s->name);
+    if (s->listener != NULL) {
+        leave(s->peer->peers->node, name, s->listener);
+        s->listener = NULL;
+        return false;
+    }
+    nt_list_remove(&s->link);
+    nt_heard *heard = nt_map_get(&s->peer->heard, name);
+    if (heard == NULL || !nt_list_is_empty(&heard->subscriptions))
+        return false;
+    nt_map_remove(&s->peer->heard, name);
+    free(heard);
+    return true;
+}
+
+static void finish(netron_subscription *s, netron_err reason)
+{
+    if (s->is_over)
+        return;
+    s->is_over = true;
+    if (s->on_end != NULL)
+        s->on_end(s->user, reason);
+    unref_subscription(s);
+}
+
+typedef struct subscribe_args {
+    netron_peer *peer;
+    const char *name;
+    nt_deliver_fn deliver;
+    nt_handler_fn handler;
+    netron_end_fn on_end;
+    void *user;
+    netron_subscription **out;
+} subscribe_args;
+
+static netron_err subscribe_here(void *arg)
+{
+    subscribe_args *a = arg;
+    if (!a->peer->is_ready)
+        return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone",
+            netron_peer_id(a->peer));
+    netron_subscription *s = calloc(1, sizeof *s);
+    char *name = strdup(a->name);
+    if (s == NULL || name == NULL) {
+        free(s);
+        free(name);
+        return nt_no_memory();
+    }
+    *s = (netron_subscription){.peer = a->peer,
+        .name = name,
+        .refs = 1,
+        .deliver = a->deliver,
+        .handler = a->handler,
+        .on_end = a->on_end,
+        .user = a->user};
+    nt_peer_use(a->peer);
+    netron_err err = hear(s);
+    if (err == NETRON_OK && !s->is_over) {
+        if (a->out != NULL)
+            *a->out = s;
+        return NETRON_OK;
+    }
+    /* It never began: no last call either. */
+    s->on_end = NULL;
+    if (!s->is_over) {
+        (void)unlink_subscription(s);
+        finish(s, err);
+    }
+    return err != NETRON_OK ? err
+                            : nt_fail(NETRON_UNAVAILABLE, "the connection broke meanwhile");
+}
+
+static netron_err subscribe(subscribe_args *args)
+{
+    nt_loop *loop = args->peer->peers->loop;
+    return nt_is_elsewhere(loop) ? nt_run_there(loop, subscribe_here, args)
+                                 : subscribe_here(args);
+}
+
+netron_err netron_abi_subscribe(const netron_proxy *proxy, unsigned index, nt_deliver_fn deliver,
+    nt_handler_fn handler, netron_end_fn on_end, void *user, netron_subscription **out)
+{
+    if (proxy->remote == NULL)
+        return nt_fail(NETRON_INVALID, "this proxy has not been queried, or is released");
+    const nt_member *member = proxy->remote->contract->members[index]();
+    subscribe_args args = {.peer = proxy->peer,
+        .name = nt_member_wire_name(member),
+        .deliver = deliver,
+        .handler = handler,
+        .on_end = on_end,
+        .user = user,
+        .out = out};
+    return subscribe(&args);
+}
+
+static bool deliver_values(void *user, nt_handler_fn handler, nt_reader *args)
+{
+    size_t count = args->left;
+    netron_event_fn fn = (netron_event_fn)handler;
+    netron_value *values =
+        count != 0 ? netron_scope_alloc(args->memory, count * sizeof *values) : NULL;
+    if (count != 0 && values == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!nt_value_read(args, &values[i]))
+            return false;
+    fn(user, values, count);
+    return true;
+}
+
+netron_err netron_on(netron_peer *peer, const char *event, netron_event_fn handler,
+    netron_end_fn on_end, void *user, netron_subscription **out)
+{
+    subscribe_args args = {.peer = peer,
+        .name = event,
+        .deliver = deliver_values,
+        .handler = (nt_handler_fn)handler,
+        .on_end = on_end,
+        .user = user,
+        .out = out};
+    return subscribe(&args);
+}
+
+static netron_err unsubscribe_here(void *arg)
+{
+    netron_subscription *s = arg;
+    netron_peer *peer = s->peer;
+    s->refs++;
+    bool was_last = !s->is_over && unlink_subscription(s);
+    finish(s, NETRON_OK);
+    if (was_last && peer->is_ready && run_name_task(peer, "unsubscribe", s->name) != NETRON_OK)
+        NT_INFO(peer->peers->config.log, "unsubscribe from %s at %s: %s", s->name,
+            netron_peer_id(peer), netron_last_error()->message);
+    unref_subscription(s);
+    return NETRON_OK;
+}
+
+void netron_unsubscribe(netron_subscription *subscription)
+{
+    if (subscription == NULL)
+        return;
+    nt_loop *loop = subscription->peer->peers->loop;
+    if (nt_is_elsewhere(loop))
+        (void)nt_run_there(loop, unsubscribe_here, subscription);
+    else
+        (void)unsubscribe_here(subscription);
+}
+
+void nt_event_end_heard(netron_peer *peer, netron_err reason)
+{
+    nt_map_entry *at = NULL;
+    void *value;
+    nt_list over;
+    nt_list_init(&over);
+    while (nt_map_next(&peer->heard, &at, NULL, &value)) {
+        nt_heard *heard = value;
+        for (nt_list *item; (item = nt_list_take(&heard->subscriptions)) != NULL;)
+            nt_list_append(&over, item);
+        free(heard);
+    }
+    nt_map_fini(&peer->heard);
+    for (nt_list *item; (item = nt_list_take(&over)) != NULL;)
+        finish(NT_ITEM(item, netron_subscription, link), reason);
+}
+
+/* ---- system events ---- */
+
+/* One key's events, told one after the other by one fiber. */
+typedef struct announcement {
+    struct announcement *next;
+    const char *name;
+    size_t size;
+    uint8_t payload[];
+} announcement;
+
+typedef struct nt_announcements {
+    netron *node;
+    announcement *first, *last;
+    size_t count;
+    char key[];
+} nt_announcements;
+
+enum { ANNOUNCED_MAX = 1000 }; /* PROTOCOL.md §7: then the oldest is dropped */
+
+static void tell_announcements(void *arg)
+{
+    nt_announcements *queue = arg;
+    netron *node = queue->node;
+    netron_ctx ctx;
+    nt_ctx_init(&ctx, node->loop, node);
+    while (queue->first != NULL) {
+        announcement *a = queue->first;
+        queue->first = a->next;
+        queue->count--;
+        nt_event event = {.name = netron_s(a->name), .count = 1, .args = {a->payload, a->size}};
+        (void)nt_event_emit(node, &ctx, &event);
+        free(a);
+    }
+    nt_map_remove(&node->announcements, netron_s(queue->key));
+    nt_ctx_fini(&ctx);
+    free(queue);
+    node->fibers--;
+    nt_node_maybe_stopped(node);
+}
+
+static nt_announcements *queue_of(netron *node, const char *key)
+{
+    nt_announcements *queue = nt_map_get(&node->announcements, netron_s(key));
+    if (queue != NULL)
+        return queue;
+    queue = calloc(1, sizeof *queue + strlen(key) + 1);
+    if (queue == NULL)
+        return NULL;
+    queue->node = node;
+    memcpy(queue->key, key, strlen(key) + 1);
+    if (nt_map_put(&node->announcements, netron_s(key), queue, NULL) != NETRON_OK ||
+        nt_fiber_start(node->loop, tell_announcements, queue, NULL) != NETRON_OK) {
+        nt_map_remove(&node->announcements, netron_s(key));
+        free(queue);
+        return NULL;
+    }
+    node->fibers++;
+    return queue;
+}
+
+void nt_event_announce(netron *node, const char *key, const char *name, nt_slice payload)
+{
+    if (node->is_stopping || !nt_event_has_audience(node, netron_s(name)))
+        return;
+    nt_announcements *queue = queue_of(node, key);
+    announcement *a = queue != NULL ? malloc(sizeof *a + payload.len) : NULL;
+    if (a == NULL) {
+        NT_ERROR(&node->log, "no memory to tell of %s", name);
+        return;
+    }
+    *a = (announcement){.name = name, .size = payload.len};
+    memcpy(a->payload, payload.ptr, payload.len);
+    if (queue->count >= ANNOUNCED_MAX) {
+        announcement *oldest = queue->first;
+        queue->first = oldest->next;
+        queue->count--;
+        free(oldest);
+    }
+    if (queue->first == NULL)
+        queue->first = a;
+    else
+        queue->last->next = a;
+    queue->last = a;
+    queue->count++;
+}
+
+void nt_event_announce_await(netron *node, netron_ctx *ctx, const char *name, nt_slice payload)
+{
+    nt_event event = {.name = netron_s(name), .count = 1, .args = payload};
+    (void)nt_event_emit(node, ctx, &event);
+}
+
+void nt_events_fini(netron *node)
+{
+    nt_map_entry *at = NULL;
+    void *value;
+    while (nt_map_next(&node->events, &at, NULL, &value)) {
+        nt_audience *audience = value;
+        for (nt_list *item; (item = nt_list_take(&audience->listeners)) != NULL;) {
+            listener *l = NT_ITEM(item, listener, link);
+            if (l->subscription != NULL) {
+                l->subscription->listener = NULL;
+                finish(l->subscription, NETRON_CANCELLED);
+            }
+            free(l);
+        }
+        free(audience);
+    }
+    nt_map_fini(&node->events);
+    nt_map_fini(&node->announcements);
+}

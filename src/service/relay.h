@@ -1,0 +1,18 @@
+/* relay.h - services that peers publish on this node (tasks expose_service, unexpose_service). */
+#ifndef NT_SERVICE_RELAY_H
+#define NT_SERVICE_RELAY_H
+
+#include "service/dynamic.h"
+#include "service/stub.h"
+#include "service/version.h"
+
+netron_err nt_relay_expose(nt_request *request, nt_reader *args);
+netron_err nt_relay_unexpose(nt_request *request, nt_reader *args);
+/* The peer is gone: what it published goes. */
+void nt_relay_forget_peer(netron_peer *peer);
+
+/* Tell of a service that came or went (system events, PROTOCOL.md §7). With `ctx` this waits until
+ * it has been told. */
+void nt_relay_announce(nt_stub *stub, bool is_exposed, netron_ctx *ctx);
+
+#endif
