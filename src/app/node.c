@@ -260,8 +260,8 @@ static void stop_posted(void *arg, bool cancelled)
 
 void netron_stop(netron *node)
 {
-    /* Fails only when the loop is closing, which is what is wanted. */
-    (void)nt_loop_post(node->loop, stop_posted, node);
+    if (nt_loop_post(node->loop, stop_posted, node) != NETRON_OK)
+        NT_ERROR(&node->log, "the node cannot be stopped: %s", netron_last_error()->message);
 }
 
 static void run_until_stopped(netron *node)

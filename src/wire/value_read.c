@@ -13,6 +13,13 @@
 
 static bool read_one(nt_reader *reader, netron_value *out);
 
+static bool no_memory(nt_reader *reader)
+{
+    if (reader->err == NETRON_OK)
+        reader->err = nt_no_memory();
+    return false;
+}
+
 static void *take_memory(nt_reader *reader, size_t size)
 {
     if (size > reader->budget) {
@@ -23,8 +30,8 @@ static void *take_memory(nt_reader *reader, size_t size)
     }
     reader->budget -= size;
     void *at = reader->memory != NULL ? netron_scope_alloc(reader->memory, size) : NULL;
-    if (at == NULL && reader->err == NETRON_OK)
-        reader->err = nt_no_memory();
+    if (at == NULL)
+        (void)no_memory(reader);
     return at;
 }
 
@@ -55,37 +62,28 @@ static bool read_items(nt_reader *reader, uint32_t count, netron_value_list *out
 /* JavaScript's own rule for keys that are not text (PROTOCOL.md §4). */
 static bool key_to_text(nt_reader *reader, netron_value *key)
 {
-    char text[32];
-    int size;
-    switch (key->type) {
-    case NETRON_TYPE_STR:
+    char number[32] = "";
+    const char *text = number;
+    if (key->type == NETRON_TYPE_STR)
         return true;
-    case NETRON_TYPE_NULL:
-        key->as.str = netron_s("null");
-        break;
-    case NETRON_TYPE_UNDEFINED:
-        key->as.str = netron_s("undefined");
-        break;
-    case NETRON_TYPE_BOOL:
-        key->as.str = netron_s(key->as.b ? "true" : "false");
-        break;
-    case NETRON_TYPE_INT:
-    case NETRON_TYPE_UINT:
-    case NETRON_TYPE_FLOAT:
-        if (key->type == NETRON_TYPE_FLOAT)
-            size = snprintf(text, sizeof text, "%.17g", key->as.f);
-        else
-            size = snprintf(text, sizeof text, key->type == NETRON_TYPE_INT ? "%lld" : "%llu",
-                (long long)key->as.i);
-        key->as.str.data = nt_arena_text(reader->memory, text, (size_t)size);
-        key->as.str.size = (size_t)size;
-        if (key->as.str.data == NULL)
-            return take_memory(reader, SIZE_MAX) != NULL;
-        break;
-    default:
+    if (key->type == NETRON_TYPE_NULL)
+        text = "null";
+    else if (key->type == NETRON_TYPE_UNDEFINED)
+        text = "undefined";
+    else if (key->type == NETRON_TYPE_BOOL)
+        text = key->as.b ? "true" : "false";
+    else if (key->type == NETRON_TYPE_FLOAT)
+        (void)snprintf(number, sizeof number, "%.17g", key->as.f);
+    else if (key->type == NETRON_TYPE_INT)
+        (void)snprintf(number, sizeof number, "%lld", (long long)key->as.i);
+    else if (key->type == NETRON_TYPE_UINT)
+        (void)snprintf(number, sizeof number, "%llu", (unsigned long long)key->as.u);
+    else
         return nt_bad_bytes(reader, "a map key that is not text");
-    }
-    key->type = NETRON_TYPE_STR;
+    const char *kept = nt_arena_text(reader->memory, text, strlen(text));
+    if (kept == NULL)
+        return no_memory(reader);
+    *key = netron_str_value(netron_s(kept));
     return true;
 }
 
@@ -134,7 +132,7 @@ static bool read_count(nt_reader *reader, size_t least, uint32_t *out)
 
 static bool read_stream_reference(nt_reader *reader, netron_value *out)
 {
-    netron_str id;
+    netron_str id = {NULL, 0};
     netron_str *peer = take_memory(reader, sizeof *peer);
     if (peer == NULL || !read_text_value(reader, &id))
         return false;
@@ -193,7 +191,7 @@ static bool read_short(nt_reader *reader, uint16_t *out)
 
 static bool read_error(nt_reader *reader, netron_value *out)
 {
-    uint16_t fields;
+    uint16_t fields = 0;
     netron_value_error *e = take_memory(reader, sizeof *e);
     if (e == NULL || !read_short(reader, &e->standard))
         return false;
@@ -262,14 +260,14 @@ static bool read_date(nt_reader *reader, netron_value *out)
 
 static bool read_set(nt_reader *reader, netron_value *out)
 {
-    uint32_t count;
+    uint32_t count = 0;
     out->type = NETRON_TYPE_SET;
     return read_count(reader, 1, &count) && read_items(reader, count, &out->as.list);
 }
 
 static bool read_dict(nt_reader *reader, netron_value *out)
 {
-    uint32_t count;
+    uint32_t count = 0;
     out->type = NETRON_TYPE_DICT;
     return read_count(reader, 2, &count) && read_entries(reader, count, false, &out->as.map);
 }
@@ -340,7 +338,7 @@ static bool keep_body(nt_reader *reader, const nt_head *head, const char **out)
         return reader->pin(reader);
     }
     *out = nt_arena_text(reader->memory, (const char *)head->body.ptr, head->size);
-    return *out != NULL || take_memory(reader, SIZE_MAX) != NULL;
+    return *out != NULL || no_memory(reader);
 }
 
 static bool read_str(nt_reader *reader, const nt_head *head, netron_value *out)
