@@ -97,6 +97,31 @@ netron_err nt_stream_take_reference(nt_session *session, nt_slice payload, nt_st
     return register_stream(session, stream, s.id);
 }
 
+/* Out of the table; the reader may still take what is queued. */
+static void close_table(nt_stream *stream)
+{
+    nt_session *session = stream->session;
+    /* One that nobody has claimed yet must still be found. */
+    if (session == NULL || stream->is_unclaimed)
+        return;
+    nt_idmap_remove(&session->readers, stream->id);
+    session->stream_bytes -= stream->queued_bytes;
+    session->config->stats->streams--;
+    stream->session = NULL;
+    nt_stream_unref(stream);
+}
+
+nt_stream *nt_stream_claim(nt_session *session, uint32_t id)
+{
+    nt_stream *stream = nt_idmap_get(&session->readers, id);
+    if (stream == NULL || !stream->is_unclaimed)
+        return NULL;
+    stream->is_unclaimed = false;
+    if (stream->is_ended)
+        close_table(stream);
+    return stream;
+}
+
 /* ---- items in ---- */
 
 static void wake(nt_stream *stream)
@@ -142,19 +167,6 @@ void nt_stream_push(nt_stream *stream, nt_slice item)
     if (stream->session != NULL)
         stream->session->stream_bytes += item.len + 4;
     wake(stream);
-}
-
-/* Out of the table; the reader may still take what is queued. */
-static void close_table(nt_stream *stream)
-{
-    nt_session *session = stream->session;
-    if (session == NULL)
-        return;
-    nt_idmap_remove(&session->readers, stream->id);
-    session->stream_bytes -= stream->queued_bytes;
-    session->config->stats->streams--;
-    stream->session = NULL;
-    nt_stream_unref(stream);
 }
 
 void nt_stream_finish(nt_stream *stream, netron_err err, const char *message)
@@ -341,9 +353,11 @@ void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason
     if (err == NETRON_OK)
         err = NETRON_UNAVAILABLE;
     while ((stream = nt_idmap_any(&session->readers)) != NULL) {
-        bool is_unclaimed = stream->is_unclaimed;
+        bool was_unclaimed = stream->is_unclaimed;
+        stream->is_unclaimed = false;
         nt_stream_finish(stream, err, reason);
-        if (is_unclaimed)
+        close_table(stream);
+        if (was_unclaimed)
             nt_stream_unref(stream);
     }
     while ((out = nt_idmap_any(&session->writers)) != NULL) {

@@ -33,12 +33,9 @@ static netron_err claim(netron_peer *peer, const netron_value *reference, nt_str
     }
     if (session == NULL)
         return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", netron_peer_id(peer));
-    nt_stream *stream = nt_idmap_get(&session->readers, reference->as.stream.id);
-    if (stream != NULL && stream->is_unclaimed) {
-        stream->is_unclaimed = false;
-        *out = stream;
+    *out = nt_stream_claim(session, reference->as.stream.id);
+    if (*out != NULL)
         return NETRON_OK;
-    }
     /* One that came as an argument. */
     return nt_stream_open(session, reference->as.stream.id, out);
 }
