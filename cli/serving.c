@@ -62,6 +62,35 @@ static void print_json(cli *c, const netron *node, const nt_module *const *modul
     cli_put_json(&c->out, &whole);
 }
 
+/* What is served, for the fiber that announces it. */
+typedef struct announcement {
+    cli *cli;
+    const nt_module *const *modules;
+    size_t count;
+} announcement;
+
+/* Runs once the node does: whoever reads it may call, and may send SIGTERM. */
+static void announce(netron_ctx *ctx, void *arg)
+{
+    const announcement *a = arg;
+    if (a->cli->out.json)
+        print_json(a->cli, netron_node(ctx), a->modules, a->count);
+    else
+        print_text(a->cli, netron_node(ctx), a->modules, a->count);
+    cli_flush(&a->cli->out);
+}
+
+static int run_node(cli *c, netron *node, const nt_module *const *modules, size_t count)
+{
+    announcement about = {c, modules, count};
+    netron_err err = netron_post(node, announce, &about);
+    if (err != NETRON_OK)
+        return cli_fail(c, err, CLI_FAILED, NULL);
+    if (netron_run(node) != 0)
+        return cli_fail(c, netron_last_error()->code, CLI_FAILED, NULL);
+    return CLI_OK;
+}
+
 int cli_serve(cli *c, const cli_serving *how, const nt_module *const *modules, size_t count)
 {
     netron *node = cli_node_new(c, how->id, NETRON_LOG_WARN);
@@ -70,15 +99,8 @@ int cli_serve(cli *c, const cli_serving *how, const nt_module *const *modules, s
     int code = expose_all(c, node, modules, count);
     if (code == CLI_OK)
         code = listen_all(c, node, &how->listen);
-    if (code == CLI_OK) {
-        if (c->out.json)
-            print_json(c, node, modules, count);
-        else
-            print_text(c, node, modules, count);
-        cli_flush(&c->out);
-        if (netron_run(node) != 0)
-            code = cli_fail(c, netron_last_error()->code, CLI_FAILED, NULL);
-    }
+    if (code == CLI_OK)
+        code = run_node(c, node, modules, count);
     netron_free(node);
     return code;
 }

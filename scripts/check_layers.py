@@ -19,8 +19,8 @@ ALLOWED = {
     "loop": {"base"},
     "transport": {"base", "wire", "loop"},
     "comm": {"base", "wire", "loop", "transport"},
-    "peer": {"base", "wire", "loop", "comm"},
-    "service": {"base", "wire", "loop", "peer"},
+    "peer": {"base", "wire", "loop", "transport", "comm"},
+    "service": {"base", "wire", "loop", "comm", "peer"},
     "app": {"base", "wire", "loop", "transport", "comm", "peer", "service"},
 }
 

@@ -162,14 +162,14 @@ class Connection(socketserver.StreamRequestHandler):
             return  # an answer to an emit
         self.after = []
         try:
-            result = self.request(flags & 15, Unpacker(message[5:]).value())
+            result = self.answer(flags & 15, Unpacker(message[5:]).value())
             self.write(struct.pack(">IB", packet_id, flags & 15) + pack(result))
         except Failure as failure:
             self.write(struct.pack(">IB", packet_id, flags & 15 | 0x80) + pack(failure.value))
         for step in self.after:
             step()
 
-    def request(self, kind, args):
+    def answer(self, kind, args):
         if kind == 0:
             return args
         handler = {1: self.get, 2: self.set, 3: self.call, 4: self.task}[kind]

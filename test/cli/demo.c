@@ -234,20 +234,20 @@ netron_err demo__count_impl(netron_ctx *ctx, demo__self *self, uint64_t n, demo_
     return NETRON_OK;
 }
 
-/* Waits for ever before its last item: whoever reads sees the others at once, or never. */
+/* Waits for an hour before its last item: whoever reads sees the others before that, or never. */
 netron_err demo__slow_count_impl(
     netron_ctx *ctx, demo__self *self, uint64_t n, demo__slow_count_out *out)
 {
-    for (uint64_t i = 0; i < n; i++) {
+    netron_err err = NETRON_OK;
+    for (uint64_t i = 0; i < n && err == NETRON_OK; i++) {
         if (i + 1 == n)
-            NETRON_TRY(netron_sleep(ctx, 3600 * 1000));
-        netron_err err = demo__slow_count_yield(out, i);
-        if (err != NETRON_OK) {
-            self->left++;
-            return err;
-        }
+            err = netron_sleep(ctx, 3600 * 1000);
+        if (err == NETRON_OK)
+            err = demo__slow_count_yield(out, i);
     }
-    return NETRON_OK;
+    if (err != NETRON_OK)
+        self->left++;
+    return err;
 }
 
 netron_err demo__parts_impl(netron_ctx *ctx, demo__self *self, uint32_t n, demo__parts_out *out)
