@@ -1,7 +1,7 @@
 /* hello.c - a whole netron program: one service with one method.
  *
  *   cc hello.c $(pkg-config --cflags --libs netron) -o hello
- *   ./hello ws://127.0.0.1:7070 &
+ *   ./hello --listen ws://127.0.0.1:7070 &
  *   netron call ws://127.0.0.1:7070 hello greet World
  */
 #include <netron/netron.h>

@@ -623,8 +623,9 @@ NT_FN void nt_each_end(void *stream)
     }                                                                                              \
     NT_END
 
-/* A whole program that serves one service at the address its argument names; the same file, built
- * with -shared, is a module for `netron serve`. SELF is the address of a static object, or NULL. */
+/* A whole program that serves one service: `program --listen ws://127.0.0.1:7070`. The same file,
+ * built with -shared, is a module for `netron serve`. SELF is the address of a static object, or
+ * NULL. */
 #define NETRON_MAIN(S, SELF)                                                                       \
     static S##__self *const nt_self_##S NETRON_UNUSED = (SELF);                                    \
     NT_C NETRON_API const nt_module *netron_module(void);                                          \

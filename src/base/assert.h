@@ -13,6 +13,16 @@
         }                                                                                          \
     } while (0)
 
+/* Not zeroed on the hot path: its owner sets every field that is read. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define NT_UNINITIALIZED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef NT_UNINITIALIZED
+#define NT_UNINITIALIZED
+#endif
+
 #define NT_MUST_CHECK NETRON_MUST_CHECK
 #define NT_PRINTF(f, a) NETRON_PRINTF(f, a)
 

@@ -120,6 +120,11 @@ void nt_local_answer_stream(nt_local *local, nt_out *out)
 static bool open_array(nt_reader *args)
 {
     uint32_t count;
+    if (NT_LIKELY(args->at < args->end && (*args->at & 0xf0) == 0x90)) {
+        args->left = *args->at++ & 15u;
+        args->depth--;
+        return true;
+    }
     if (!nt_read_array(args, &count) || args->depth == 0)
         return false;
     args->depth--;
@@ -141,8 +146,8 @@ static netron_err run(nt_session *session, nt_request *request, nt_reader *args)
 
 void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
 {
-    nt_request request;
-    nt_reader args;
+    nt_request request NT_UNINITIALIZED;
+    nt_reader args NT_UNINITIALIZED;
     nt_request_init(&request, session->loop, session->config->node);
     request.session = nt_session_ref(session);
     request.id = nt_be_load32(message->data);

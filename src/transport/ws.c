@@ -147,6 +147,20 @@ static uint32_t fresh_key(netron_link *link)
 
 uint8_t *nt_ws_finish(netron_link *link, uint8_t *start, size_t size, bool is_text)
 {
+    nt_chunk *out = link->out;
+    if (NT_LIKELY(size < 126 && start == out->data + out->to + link->head_room)) {
+        uint32_t key;
+        start[-(ptrdiff_t)link->head_room] = (uint8_t)(0x80 | (is_text ? NT_WS_TEXT : NT_WS_BINARY));
+        if (link->is_server) {
+            start[-1] = (uint8_t)size;
+            return start + size;
+        }
+        key = fresh_key(link);
+        start[-5] = (uint8_t)(0x80 | size);
+        memcpy(start - 4, &key, sizeof key);
+        nt_ws_mask_short(start, start, size, key);
+        return start + size;
+    }
     uint8_t head[NT_WS_HEADER_MAX];
     nt_ws_header header = {.fin = true,
         .masked = !link->is_server,
@@ -157,7 +171,6 @@ uint8_t *nt_ws_finish(netron_link *link, uint8_t *start, size_t size, bool is_te
         nt_ws_mask(start, size, header.key, 0);
     }
     size_t head_size = nt_ws_header_write(head, &header);
-    nt_chunk *out = link->out;
     size_t room = (size_t)(start - (out->data + out->to));
     if (head_size > room) {
         memmove(start + (head_size - room), start, size);
@@ -303,6 +316,32 @@ static void drop_joined(netron_link *link)
     nt_ws_free(link);
 }
 
+/* What nearly every message is: one small, final, binary frame, masked as the role demands. */
+static inline bool next_small(netron_link *link, nt_message *out)
+{
+    nt_chunk *in = link->in;
+    uint8_t *at = in->data + in->from;
+    size_t left = in->to - in->from;
+    uint8_t mask = link->is_server ? 0x80 : 0;
+    if (left < 2 || at[0] != (0x80 | NT_WS_BINARY) || (uint8_t)(at[1] ^ mask) >= 126)
+        return false;
+    size_t size = at[1] & 0x7fu;
+    size_t head = mask != 0 ? 6 : 2;
+    if (left < head + size)
+        return false;
+    if (mask != 0) {
+        uint32_t key;
+        memcpy(&key, at + 2, sizeof key);
+        nt_ws_mask_short(at + 6, at + 6, size, key);
+    }
+    in->from += head + size;
+    out->data = at + head;
+    out->size = size;
+    out->chunk = in;
+    out->is_text = false;
+    return true;
+}
+
 static nt_step next_frame(netron_link *link, nt_ws_header *header, uint8_t **data)
 {
     nt_chunk *in = link->in;
@@ -330,8 +369,12 @@ static nt_step next_frame(netron_link *link, nt_ws_header *header, uint8_t **dat
 
 nt_step nt_ws_next(netron_link *link, nt_message *out)
 {
-    if (__builtin_expect(link->ws != NULL, 0))
+    if (NT_LIKELY(link->ws == NULL)) {
+        if (NT_LIKELY(next_small(link, out)))
+            return NT_STEP_DONE;
+    } else {
         drop_joined(link);
+    }
     while (link->state == NT_LINK_OPEN) {
         nt_ws_header header;
         uint8_t *data;

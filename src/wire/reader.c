@@ -352,9 +352,44 @@ static bool bad_integer(nt_reader *reader, const char *type, const nt_head *head
     return bad_value(reader, type, "a number out of its range");
 }
 
+/* The plain integers, one load each. False: nothing was read, the head decides. */
+static inline bool get_plain_int(nt_reader *reader, int64_t *out)
+{
+    const uint8_t *at = reader->at;
+    size_t left = (size_t)(reader->end - at);
+    if (left == 0 || reader->err != NETRON_OK)
+        return false;
+    uint8_t tag = *at;
+    if (tag == 0xce && left >= 5) {
+        *out = nt_be_load32(at + 1);
+        reader->at = at + 5;
+    } else if (tag == 0xcd && left >= 3) {
+        *out = nt_be_load16(at + 1);
+        reader->at = at + 3;
+    } else if (tag == 0xcc && left >= 2) {
+        *out = at[1];
+        reader->at = at + 2;
+    } else if (tag == 0xd3 && left >= 9) {
+        *out = (int64_t)nt_be_load64(at + 1);
+        reader->at = at + 9;
+    } else if (tag < 0x80 || tag >= 0xe0) {
+        *out = (int8_t)tag;
+        reader->at = at + 1;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 bool netron_abi_get_int(nt_reader *reader, int64_t *out, int64_t least, int64_t most,
     const char *type)
 {
+    const uint8_t *at = reader->at;
+    if (NT_LIKELY(get_plain_int(reader, out))) {
+        if (NT_LIKELY(*out >= least && *out <= most))
+            return true;
+        reader->at = at;
+    }
     nt_head head;
     bool negative;
     uint64_t magnitude;
@@ -372,6 +407,13 @@ bool netron_abi_get_int(nt_reader *reader, int64_t *out, int64_t least, int64_t 
 
 bool netron_abi_get_uint(nt_reader *reader, uint64_t *out)
 {
+    const uint8_t *at = reader->at;
+    int64_t plain;
+    if (NT_LIKELY(get_plain_int(reader, &plain)) && NT_LIKELY(plain >= 0)) {
+        *out = (uint64_t)plain;
+        return true;
+    }
+    reader->at = at;
     nt_head head;
     bool negative;
     uint64_t magnitude;

@@ -117,7 +117,11 @@ static const int64_t exact_limit = (int64_t)1 << 53;
 
 void netron_abi_put_uint(nt_writer *writer, uint64_t value)
 {
-    if (value < 128)
+    if (NT_LIKELY(value > UINT16_MAX && value <= UINT32_MAX) && nt_room(writer, 5)) {
+        writer->at[0] = 0xce;
+        nt_be_store32(writer->at + 1, (uint32_t)value);
+        writer->at += 5;
+    } else if (value < 128)
         put_byte(writer, (uint8_t)value);
     else if (value <= UINT8_MAX)
         put_tagged(writer, 0xcc, value, 1);

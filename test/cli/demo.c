@@ -8,15 +8,16 @@ NETRON_STRUCT(part, (u32, index), (bytes, payload));
 NETRON_LIST(part_list, part);
 NETRON_ENUM(mood, happy, sad);
 
-NETRON_SERVICE(demo, "demo@1.2.0", add, half, greet, find, weigh, echo, shout, reverse, hash, join,
-    day, tell_mood, limit, nothing, refuse, wait, escape, count, slow_count, parts, broken, forever,
-    left, version, precision, current, computed, touched, pair);
+NETRON_SERVICE(demo, "demo@1.2.0", add, half, greet, find, weigh, weigh_all, echo, shout, reverse,
+    hash, join, day, tell_mood, limit, nothing, refuse, wait, escape, count, slow_count, parts,
+    broken, forever, left, version, precision, current, computed, touched, pair);
 NETRON_METHOD(demo, add, i64, (i64, a), (i64, b));
 NETRON_DOC(demo, add, "Adds two integers.");
 NETRON_METHOD(demo, half, f64, (f64, x));
 NETRON_METHOD(demo, greet, str, (str, name));
 NETRON_METHOD(demo, find, person, (str, id));
-NETRON_METHOD(demo, weigh, u64, (part_list, parts));
+NETRON_METHOD(demo, weigh, u64, (part, first), (list_bytes, others));
+NETRON_METHOD(demo, weigh_all, u64, (part_list, parts));
 NETRON_METHOD(demo, echo, any, (any, value));
 NETRON_METHOD(demo, shout, str, (person, who));
 NETRON_METHOD(demo, reverse, bytes, (bytes, data));
@@ -104,7 +105,19 @@ netron_err demo__find_impl(netron_ctx *ctx, demo__self *self, netron_str id, per
     return NETRON_OK;
 }
 
-netron_err demo__weigh_impl(netron_ctx *ctx, demo__self *self, part_list parts, uint64_t *result)
+netron_err demo__weigh_impl(
+    netron_ctx *ctx, demo__self *self, part first, netron_list_bytes others, uint64_t *result)
+{
+    (void)ctx;
+    (void)self;
+    *result = first.payload.size;
+    for (size_t i = 0; i < others.count; i++)
+        *result += others.items[i].size;
+    return NETRON_OK;
+}
+
+netron_err demo__weigh_all_impl(
+    netron_ctx *ctx, demo__self *self, part_list parts, uint64_t *result)
 {
     (void)ctx;
     (void)self;
@@ -277,8 +290,8 @@ netron_err demo__forever_impl(netron_ctx *ctx, demo__self *self, demo__forever_o
     return err;
 }
 
-NETRON_PROVIDE(demo, add, half, greet, find, weigh, echo, shout, reverse, hash, join, day,
-    tell_mood, limit, nothing, refuse, wait, escape, count, slow_count, parts, broken, forever,
+NETRON_PROVIDE(demo, add, half, greet, find, weigh, weigh_all, echo, shout, reverse, hash, join,
+    day, tell_mood, limit, nothing, refuse, wait, escape, count, slow_count, parts, broken, forever,
     left, version, precision, current, computed, touched, pair);
 
 static demo__self self = {.version = {"1.0.0", 5}, .precision = 2};

@@ -1,5 +1,5 @@
-/* Both sides of probe.h in one node, through netron_local(): what the macros generate behaves as
- * netron/service.h says. */
+/* Both sides of probe.h in one node, each test twice: through netron_local() and over a connection
+ * to itself. What the macros generate behaves as netron/service.h says. */
 #include "probe.h"
 
 #include "support/check.h"
@@ -87,7 +87,7 @@ typedef struct fixture {
     netron_scope scope;
 } fixture;
 
-static int set_up(void **state)
+static fixture *new_fixture(void)
 {
     fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
@@ -95,7 +95,23 @@ static int set_up(void **state)
     f->node = netron_new(NULL);
     assert_non_null(f->node);
     assert_int_equal(probe__expose(f->node, &f->self), NETRON_OK);
+    return f;
+}
+
+static int set_up_local(void **state)
+{
+    fixture *f = new_fixture();
     f->peer = netron_local(f->node);
+    assert_int_equal(probe__query(f->peer, &f->proxy), NETRON_OK);
+    *state = f;
+    return 0;
+}
+
+static int set_up_connected(void **state)
+{
+    fixture *f = new_fixture();
+    assert_int_equal(netron_listen(f->node, "memory://probe"), NETRON_OK);
+    assert_int_equal(netron_connect(f->node, "memory://probe", &f->peer), NETRON_OK);
     assert_int_equal(probe__query(f->peer, &f->proxy), NETRON_OK);
     *state = f;
     return 0;
@@ -320,23 +336,25 @@ static void test_wrong_arguments_are_refused(void **state)
     assert_int_equal(call(f, "hidden", "[]", &result), NETRON_NOT_FOUND);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define LOCAL(name)     {#name " (local)", name, set_up_local, tear_down, NULL}
+#define CONNECTED(name) {#name " (connected)", name, set_up_connected, tear_down, NULL}
+#define BOTH(name)      LOCAL(name), CONNECTED(name)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_call_returns_the_result),
-        TEST(test_call_with_records),
-        TEST(test_failure_leaves_the_result_alone),
-        TEST(test_futures_end_in_wait_or_drop),
-        TEST(test_each_reads_to_the_end),
-        TEST(test_each_tells_a_broken_stream_from_a_finished_one),
-        TEST(test_each_may_be_left),
-        TEST(test_stream_by_hand),
-        TEST(test_properties),
-        TEST(test_event_is_heard_until_unsubscribed),
-        TEST(test_default_takes_the_place_of_nothing),
-        TEST(test_wrong_arguments_are_refused),
+        BOTH(test_call_returns_the_result),
+        BOTH(test_call_with_records),
+        BOTH(test_failure_leaves_the_result_alone),
+        CONNECTED(test_futures_end_in_wait_or_drop),
+        BOTH(test_each_reads_to_the_end),
+        BOTH(test_each_tells_a_broken_stream_from_a_finished_one),
+        BOTH(test_each_may_be_left),
+        BOTH(test_stream_by_hand),
+        BOTH(test_properties),
+        BOTH(test_event_is_heard_until_unsubscribed),
+        BOTH(test_default_takes_the_place_of_nothing),
+        BOTH(test_wrong_arguments_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,13 +132,16 @@ int main()
 {
     probe__self self = {netron_s("1.2.0"), 2, ""};
     netron *node = netron_new(nullptr);
+    netron_peer *peer = nullptr;
     probe proxy;
     netron_scope scope = {};
     netron_call_options options = {};
     options.timeout_ms = 1000;
     options.scope = &scope;
     CLAIM(probe__expose(node, &self) == NETRON_OK);
-    CLAIM(probe__query(netron_local(node), &proxy) == NETRON_OK);
+    CLAIM(netron_listen(node, "memory://probe") == NETRON_OK);
+    CLAIM(netron_connect(node, "memory://probe", &peer) == NETRON_OK);
+    CLAIM(probe__query(peer, &proxy) == NETRON_OK);
     check_calls(&proxy, options);
     check_exceptions(&proxy);
     check_loops(&proxy);

@@ -266,15 +266,30 @@ class Player:
     direction = tested = None  # "server" and "s2c", or "client" and "c2s"
 
     def __init__(self, rows, exceptions):
-        self.rows, self.exceptions = rows, exceptions
+        self.rows, self.exceptions = self.in_our_order(rows, exceptions), exceptions
         self.mapping = Mapping()
         self.links, self.pending = {}, {}
         self.position, self.missing = 0, 0
         self.writing = set()  # streams that we write at the moment
+        self.written = set()  # streams that the tested side writes at the moment
         self.skipped = set()  # (connection, id) of requests that the tested side does not make
         self.unanswered = set()  # (connection, id) of requests of the tested side
         self.failures, self.hits, self.notes = [], [], []
         self.compared = {}  # session: rows that came as recorded
+
+    def in_our_order(self, rows, exceptions):
+        """The rows with those that our node sends later, on purpose, where it sends them."""
+        rows = list(rows)
+        for row in list(rows):
+            exception = exceptions.find(self.direction, row)
+            if exception is None or "after" not in exception:
+                continue
+            session, line = exception["after"]
+            rows.remove(row)
+            place = next(index for index, one in enumerate(rows)
+                         if one.session == session and one.line == line)
+            rows.insert(place + 1, row)
+        return rows
 
     # ---- to be given by subclasses
 
@@ -333,7 +348,7 @@ class Player:
     def is_in_lane(self, received, lane):
         if lane == NEW_STREAM:
             return (received.packet is not None and received.packet.type == wire.STREAM
-                    and received.packet.stream not in self.mapping.streams.values())
+                    and received.packet.stream not in self.written)
         return self.lane(received) == lane
 
     def is_same_thing(self, row, received):
@@ -454,14 +469,16 @@ class Player:
         if row.packet is not None and row.packet.impulse or row.op == "close":
             self.before_request(row)
         if exception is not None:
-            self.play_exception(row, exception)
-            return
+            self.hit(row, exception)
+            if "ours" in exception:
+                self.play_exception(row, exception)
+                return
         received = self.expect(row, lambda got: self.is_same_thing(row, got),
                                self.recorded_lane(row))
         if received is None:
             return
-        if row.packet is not None and row.packet.type == wire.STREAM:
-            self.mapping.streams.setdefault(row.packet.stream, received.packet.stream_id())
+        if row.packet is not None and row.packet.is_stream():
+            self.follow_stream(row, received.packet)
         differences = self.compare(row, received)
         if differences:
             self.fail(row, "; ".join(differences) + f"; sent {received.data.hex()[:600]}"
@@ -469,11 +486,20 @@ class Player:
         else:
             self.compared[row.session] = self.compared.get(row.session, 0) + 1
 
+    def follow_stream(self, row, packet):
+        """Which streams the tested side writes at the moment."""
+        ident = packet.stream_id()
+        if row.packet.type == wire.STREAM:
+            self.mapping.streams.setdefault(row.packet.stream, ident)
+        if packet.type == wire.STREAM and not packet.last:
+            self.written.add(ident)
+        else:
+            self.written.discard(ident)
+
     def play_exception(self, row, exception):
         """What comes in place of the row (or, for a row of ours, after it): "ours", a list."""
-        self.hit(row, exception)
         stream = None
-        for pattern in exception.get("ours", []):
+        for pattern in exception["ours"]:
             if row.packet is None:
                 received = self.expect(row, lambda got: got.packet is None, None)
                 if received is not None:
@@ -491,8 +517,6 @@ class Player:
                 stream = received.packet.data[1]
                 if row.packet.data[0] == "stream":
                     self.mapping.streams.setdefault(row.packet.data[1], stream)
-            if row.dir == self.tested and row.packet.data[0] == received.packet.data[0]:
-                Comparison(self.mapping).value("", row.packet.data, received.packet.data)
 
     def fits_place(self, row, pattern, received):
         """Whether a packet is the one that a pattern is about, right or wrong."""
@@ -571,6 +595,7 @@ class Player:
             self.fail(row, f"cannot be sent: {error}")
         exception = self.exceptions.find(self.direction, row)
         if exception is not None:
+            self.hit(row, exception)
             self.play_exception(row, exception)
 
     def sent(self, row):

@@ -175,14 +175,6 @@ static netron_value json(rc_driver *driver, const char *json)
     return value;
 }
 
-static netron_value map_of_one(rc_driver *driver, const char *key, netron_value value)
-{
-    netron_entry *entry = need(netron_scope_alloc(&driver->scope, sizeof *entry));
-    entry->key = text(key);
-    entry->value = value;
-    return netron_map_value(entry, 1);
-}
-
 static netron_call_options options_of(rc_driver *driver)
 {
     return (netron_call_options){.scope = &driver->scope, .ctx = driver->ctx};
@@ -259,33 +251,86 @@ static void release(rc_driver *driver, uint32_t id, netron_proxy *proxy)
     netron_proxy_release(proxy);
 }
 
-/* A proxy for whatever stands first in a request of a hand-made client - a name, an id that is no
- * more - which declares one member, so that nothing on this side refuses it. */
-static netron_proxy stranger(
-    rc_driver *driver, netron_str id, const netron_packet *packet, netron_str member)
+/* ---- services that the recorded client used as no typed client would ------------------------- */
+
+/* Declare `member` in properties or methods, unless it is there. */
+static void declare(rc_driver *driver, netron_value *map, netron_str member, bool is_method)
 {
-    char name[64] = {0};
-    memcpy(name, member.data, member.size < sizeof name ? member.size : sizeof name - 1);
-    char *copy = need(netron_scope_alloc(&driver->scope, sizeof name));
-    memcpy(copy, name, sizeof name);
-    bool is_call = packet->type == NETRON_PACKET_CALL;
+    size_t count = map->as.map.count;
+    for (size_t i = 0; i < count; i++)
+        if (netron_eq(map->as.map.entries[i].key.as.str, member) && is_method)
+            return;
+    netron_entry *entries = need(netron_scope_alloc(&driver->scope, (count + 1) * sizeof *entries));
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!netron_eq(map->as.map.entries[i].key.as.str, member))
+            entries[kept++] = map->as.map.entries[i];
+    entries[kept].key = netron_str_value(member);
+    entries[kept].value = json(driver, is_method ? "{\"type\":\"Object\",\"arguments\":[]}"
+                                                 : "{\"type\":\"Object\",\"readonly\":false}");
+    *map = netron_map_value(entries, kept + 1);
+}
+
+/* Declare every member that the recorded client used of the service with this id. */
+static void declare_used(
+    rc_driver *driver, netron_str id, netron_value *properties, netron_value *methods)
+{
+    for (size_t i = 0; i < driver->row_count; i++) {
+        netron_packet packet;
+        netron_value payload;
+        netron_bytes left = services_row_bytes(&driver->scope, &driver->rows[i]);
+        while (packet_next(&driver->rows[i], &left, &packet)) {
+            bool is_method = packet.type == NETRON_PACKET_CALL;
+            if (!packet.impulse ||
+                (!is_method && packet.type != NETRON_PACKET_GET &&
+                    packet.type != NETRON_PACKET_SET) ||
+                netron_packet_value(&driver->scope, &packet, &payload) != NETRON_OK ||
+                !netron_eq(payload.as.list.items[0].as.str, id))
+                continue;
+            declare(driver, is_method ? methods : properties, payload.as.list.items[1].as.str,
+                is_method);
+        }
+    }
+}
+
+/* A proxy of a definition, or of none but an id - a name, an id that is no more -, which declares
+ * what the recorded client used, so that nothing on this side refuses it. */
+static netron_proxy stranger(rc_driver *driver, netron_str id, const netron_value *definition)
+{
     netron_value none = netron_map_value(NULL, 0);
-    netron_value about = json(driver, is_call ? "{\"type\":\"Object\",\"arguments\":[]}"
-                                              : "{\"type\":\"Object\",\"readonly\":false}");
-    netron_value one = map_of_one(driver, copy, about);
+    netron_value properties = none, methods = none;
     netron_entry *meta = need(netron_scope_alloc(&driver->scope, 4 * sizeof *meta));
     meta[0] = (netron_entry){text("name"), text("stranger")};
     meta[1] = (netron_entry){text("version"), text("1.0.0")};
-    meta[2] = (netron_entry){text("properties"), is_call ? none : one};
-    meta[3] = (netron_entry){text("methods"), is_call ? one : none};
-    netron_value_definition *definition =
-        need(netron_scope_alloc(&driver->scope, sizeof *definition));
-    definition->id = netron_str_value(id);
-    definition->parent_id = text("");
-    definition->peer_id = text("server-0001");
-    definition->meta = netron_map_value(meta, 4);
+    if (definition != NULL) {
+        const netron_value *known = &definition->as.definition->meta;
+        meta[0].value = *netron_map_get(known, "name");
+        meta[1].value = *netron_map_get(known, "version");
+        properties = *netron_map_get(known, "properties");
+        methods = *netron_map_get(known, "methods");
+    }
+    declare_used(driver, id, &properties, &methods);
+    meta[2] = (netron_entry){text("properties"), properties};
+    meta[3] = (netron_entry){text("methods"), methods};
+    netron_value_definition *made = need(netron_scope_alloc(&driver->scope, sizeof *made));
+    made->id = netron_str_value(id);
+    made->parent_id = text("");
+    made->peer_id = text("server-0001");
+    made->meta = netron_map_value(meta, 4);
     return proxy_from(
-        driver, (netron_value){.type = NETRON_TYPE_DEFINITION, .as.definition = definition});
+        driver, (netron_value){.type = NETRON_TYPE_DEFINITION, .as.definition = made});
+}
+
+/* Find a service and allow what the recorded client did with it past its own checks. */
+static void query_and_declare(
+    rc_driver *driver, uint32_t id, const char *service, netron_proxy *proxy)
+{
+    netron_value definition;
+    step(driver, id);
+    netron_err err = netron_describe(driver->peer, service, &driver->scope, &definition);
+    tell(id, err, &definition);
+    must(err, service);
+    *proxy = stranger(driver, definition.as.definition->id.as.str, &definition);
 }
 
 static void raw_member(rc_driver *driver, uint32_t id, const netron_packet *packet,
@@ -294,7 +339,7 @@ static void raw_member(rc_driver *driver, uint32_t id, const netron_packet *pack
     char member[64] = {0};
     netron_str name = items[1].as.str;
     memcpy(member, name.data, name.size < sizeof member ? name.size : sizeof member - 1);
-    netron_proxy proxy = stranger(driver, items[0].as.str, packet, name);
+    netron_proxy proxy = stranger(driver, items[0].as.str, NULL);
     netron_operation operation = packet->type == NETRON_PACKET_GET   ? NETRON_GET
                                  : packet->type == NETRON_PACKET_SET ? NETRON_SET
                                                                      : NETRON_CALL;
@@ -345,21 +390,22 @@ typedef struct rc_pending {
     netron_fiber *fiber;
 } rc_pending;
 
+/* A call belongs to the context of the fiber that waits for it. */
 static netron_err pending_run(netron_ctx *ctx, void *arg)
 {
     rc_pending *pending = arg;
-    (void)ctx;
-    if (pending->streams == 0) {
-        raw_send(pending->driver, pending->id);
-        return NETRON_OK;
-    }
+    rc_driver own = *pending->driver;
+    own.ctx = ctx;
+    own.scope = (netron_scope){0};
     netron_packet packet;
-    netron_value payload = recorded(pending->driver, pending->id, &packet);
+    netron_value payload = recorded(&own, pending->id, &packet);
     size_t count = payload.as.list.count;
-    netron_value *items = need(netron_scope_alloc(&pending->driver->scope, count * sizeof *items));
+    netron_value *items = need(netron_scope_alloc(&own.scope, count * sizeof *items));
     memcpy(items, payload.as.list.items, count * sizeof *items);
-    memcpy(items + 2, pending->stream, pending->streams * sizeof *items);
-    raw_member(pending->driver, pending->id, &packet, items, count);
+    if (pending->streams != 0)
+        memcpy(items + 2, pending->stream, pending->streams * sizeof *items);
+    raw_member(&own, pending->id, &packet, items, count);
+    netron_scope_end(&own.scope);
     return NETRON_OK;
 }
 
@@ -475,7 +521,7 @@ static void play_titan_titan(rc_driver *driver)
     netron_proxy calc, sub;
     netron_value reference;
     netron_out *out;
-    (void)query(driver, 1, "calculator@1.0.0", &calc);
+    query_and_declare(driver, 1, "calculator@1.0.0", &calc);
     (void)call(driver, 2, &calc, "add", "[1, 2]");
     (void)get(driver, 3, &calc, "pi");
     (void)get(driver, 4, &calc, "precision");
@@ -488,7 +534,7 @@ static void play_titan_titan(rc_driver *driver)
     (void)call(driver, 11, &calc, "divide", "[1, 0]");
     (void)call(driver, 12, &calc, "throwPlain", "[]");
     (void)call(driver, 13, &calc, "throwString", "[]");
-    raw(driver, 14); /* hidden: not in the definition */
+    (void)call(driver, 14, &calc, "hidden", "[]"); /* not in the definition */
     sub = proxy_from(driver, call(driver, 15, &calc, "getSub", "[5]"));
     (void)call(driver, 16, &sub, "inc", "[]");
     release(driver, 17, &sub);
@@ -610,11 +656,8 @@ static void play_client_stream(rc_driver *driver)
         netron_stream_close(&stream);
         raw_finish(&pending);
     }
-    netron_proxy calc = stranger(driver, netron_s("calculator@1.0.0"),
-        &(netron_packet){.type = NETRON_PACKET_CALL}, netron_s("failing"));
+    netron_proxy calc = stranger(driver, netron_s("calculator@1.0.0"), NULL);
     read_stream(driver, call(driver, 14, &calc, "failing", "[3]"));
-    calc = stranger(driver, netron_s("calculator@1.0.0"),
-        &(netron_packet){.type = NETRON_PACKET_CALL}, netron_s("countTo"));
     read_stream(driver, call(driver, 15, &calc, "countTo", "[4]"));
     raw(driver, 16);
     must(netron_out_new(driver->peer, false, &reference, &out), "make a stream");
@@ -705,7 +748,7 @@ static void play_expose_caller(rc_driver *driver)
     (void)subscribe(driver, 2, "service:unexpose");
     (void)subscribe(driver, 3, "peer:disconnect");
     describe(driver, 4, "remotecalc@1.2.0");
-    (void)query(driver, 5, "remotecalc", &remote);
+    query_and_declare(driver, 5, "remotecalc", &remote);
     (void)call(driver, 6, &remote, "add", "[40, 2]");
     (void)call_with(driver, 7, &remote, "echo", recorded(driver, 7, &packet).as.list.items[2]);
     (void)get(driver, 8, &remote, "level");
@@ -743,17 +786,17 @@ static const struct {
     const char *id, *reason;
     void (*play)(rc_driver *driver);
 } plays[] = {
-    {"titan-titan", 0, "client-0001", NULL, play_titan_titan},
+    {"titan-titan", 0, "client-0001", "", play_titan_titan},
     {"browser-titan", 0, "6ed286f1-440a-4018-96e8-4c0231b9264c", "Manual disconnect", play_browser},
-    {"tcp", 0, "client-0001", NULL, play_tcp},
-    {"client-stream", 0, "raw-0001", NULL, play_client_stream},
-    {"references", 0, "client-0001", NULL, play_references},
-    {"references", 1, "raw-0001", NULL, play_references_raw},
-    {"tasks", 0, "tasks-0001", NULL, play_tasks},
-    {"tasks-auth", 0, "auth-0001", NULL, play_tasks_auth},
-    {"versions", 0, "client-0001", NULL, play_versions},
-    {"expose-owner", 0, "owner-0001", NULL, play_expose_owner},
-    {"expose-caller", 0, "caller-0001", NULL, play_expose_caller},
+    {"tcp", 0, "client-0001", "", play_tcp},
+    {"client-stream", 0, "raw-0001", "", play_client_stream},
+    {"references", 0, "client-0001", "", play_references},
+    {"references", 1, "raw-0001", "", play_references_raw},
+    {"tasks", 0, "tasks-0001", "", play_tasks},
+    {"tasks-auth", 0, "auth-0001", "", play_tasks_auth},
+    {"versions", 0, "client-0001", "", play_versions},
+    {"expose-owner", 0, "owner-0001", "", play_expose_owner},
+    {"expose-caller", 0, "caller-0001", "", play_expose_caller},
 };
 
 static void run(netron_ctx *ctx, void *arg)

@@ -124,8 +124,8 @@ static netron_err fail_plain(
     return netron_fail_value(request->ctx, NETRON_INTERNAL, &payload);
 }
 
-static netron_err fail_titan(
-    const svc_call *request, netron_err code, const char *message, netron_value details)
+static netron_err fail_titan(const svc_call *request, netron_err code, const char *message,
+    netron_value details, const char *request_id)
 {
     netron_value_error *error = netron_alloc(request->ctx, sizeof *error);
     if (error == NULL)
@@ -137,6 +137,8 @@ static netron_err fail_titan(
     error->details = details;
     error->context = netron_map_value(NULL, 0);
     error->timestamp = netron_f64_value((double)netron_now_ms(request->ctx));
+    if (request_id != NULL)
+        error->request_id = netron_str_value(netron_s(request_id));
     error->stack = netron_null();
     error->cause = netron_null();
     error->extras = netron_null();
@@ -273,7 +275,7 @@ static netron_err calculator_divide(const svc_call *request)
     if (b == 0) {
         netron_entry details[] = {entry("a", netron_f64_value(a)), entry("b", netron_f64_value(b))};
         return fail_titan(
-            request, NETRON_INVALID, "Division by zero", map_result(request, details, 2));
+            request, NETRON_INVALID, "Division by zero", map_result(request, details, 2), "req-1");
     }
     *request->result = netron_f64_value(a / b);
     return NETRON_OK;
@@ -472,8 +474,8 @@ static netron_err ctl_self(const svc_call *request)
 static netron_err ctl_identity(const svc_call *request)
 {
     return fail_titan(request, NETRON_INVALID,
-        "Unknown member: 'next' is not defined in the service interface",
-        netron_map_value(NULL, 0));
+        "Unknown member: 'next' is not defined in the service interface", netron_map_value(NULL, 0),
+        NULL);
 }
 
 static netron_err ctl_kind(const svc_call *request)
