@@ -56,6 +56,7 @@ typedef struct netron_options {
     uint32_t max_depth;         /* nesting of a message; default 64, at most 200 */
     uint32_t max_calls;         /* in flight per peer and direction; default 65536 */
     uint32_t max_fibers;        /* default 8192, bounded by vm.max_map_count / 4 */
+    uint32_t max_peer_fibers;   /* waiting handlers of one peer; default half of max_fibers */
     uint32_t max_peers;         /* default 100000 */
     uint32_t max_subscriptions; /* per peer; default 1000 */
     uint32_t max_streams;       /* per peer and direction; default 1000 */
@@ -78,6 +79,11 @@ NETRON_API int netron_run(netron *node);
 
 /* Run the loop in a thread of its own, from now on until netron_stop() or netron_free(). */
 NETRON_API NETRON_MUST_CHECK netron_err netron_start(netron *node);
+
+/* Have a stack overflow in a handler say which one it was, on standard error, before it ends the
+ * process. Takes the process's SIGSEGV and SIGBUS handlers and the calling thread's alternate signal
+ * stack until netron_free(); call it on the thread that runs the node. The netron command does. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_catch_overflow(netron *node);
 
 /* Ask the node to stop: netron_run() returns soon, calls that wait return NETRON_CANCELLED. A call
  * already answered keeps its answer. Any thread, any fiber; may be repeated. */

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "loop/overflow.h"
 #include "service/dispatch.h"
 #include "service/dynamic.h"
 #include "service/events.h"
@@ -134,6 +135,7 @@ static void configure(netron *node, const netron_options *o)
         .idle_timeout_ms = o->idle_timeout_ms,
         .ping_interval_ms = o->ping_interval_ms,
         .max_calls = or_else(o->max_calls, 65536),
+        .max_served = or_else(o->max_peer_fibers, node->loop->fibers.most / 2),
         .max_streams = or_else(o->max_streams, 1000),
         .max_stream_bytes = size_or_else(o->max_stream_bytes, (size_t)64 * MIB),
         .max_depth = (uint8_t)(depth < DEPTH_MAX ? depth : DEPTH_MAX),
@@ -369,6 +371,7 @@ static void free_node(netron *node)
         free(value);
     nt_map_fini(&node->tasks);
     nt_loop *loop = node->loop;
+    nt_overflow_unwatch(loop);
     free(node->cache);
     free(node->allow_remote_expose);
     free(node->id);
@@ -408,6 +411,11 @@ void netron_free(netron *node)
 }
 
 /* ---- the rest of netron/node.h ---- */
+
+netron_err netron_catch_overflow(netron *node)
+{
+    return nt_overflow_watch(node->loop);
+}
 
 typedef struct listen_args {
     netron *node;

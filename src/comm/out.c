@@ -115,7 +115,7 @@ netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out)
 static netron_err give_way(nt_out *out)
 {
     out->since_turn = 0;
-    nt_fiber_wake(nt_loop_fiber(out->loop));
+    nt_fiber_wake_later(nt_loop_fiber(out->loop));
     nt_fiber_suspend(out->loop);
     return NETRON_OK;
 }

@@ -134,13 +134,13 @@ static bool open_array(nt_reader *args)
 
 static netron_err run(nt_session *session, nt_request *request, nt_reader *args)
 {
-    if (session->served > session->config->max_calls)
+    if (session->served > session->config->max_served)
         return nt_fail(NETRON_TOO_MANY,
-            "%u of your calls are being served: wait for some to end (option max_calls)",
-            (unsigned)session->config->max_calls);
+            "%u of your calls wait here: let some end first (options max_peer_fibers, max_fibers)",
+            (unsigned)session->config->max_served);
     /* The scheduler reads without a fiber only when there is none left. */
     if (nt_loop_fiber(session->loop) == NULL)
-        return nt_fail(NETRON_TOO_MANY, "too many handlers wait: see option max_fibers");
+        return nt_fail(NETRON_TOO_MANY, "too many handlers wait: see options max_fibers and max_peer_fibers");
     return session->config->serve(request, args);
 }
 

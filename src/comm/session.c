@@ -155,6 +155,7 @@ static void let_others_run(nt_session *session)
     nt_fiber *self = nt_loop_fiber(session->loop);
     if (self == NULL)
         return;
+    nt_fibers_hurry(&session->loop->fibers);
     nt_fiber_wake(self);
     nt_fiber_suspend(session->loop);
 }

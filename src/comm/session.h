@@ -41,7 +41,8 @@ typedef struct nt_session_config {
     uint32_t handshake_timeout_ms;
     uint32_t idle_timeout_ms;
     uint32_t ping_interval_ms;
-    uint32_t max_calls;
+    uint32_t max_calls;   /* in flight, made here */
+    uint32_t max_served;  /* in flight, served here: each holds a fiber */
     uint32_t max_streams;
     size_t max_stream_bytes;
     uint8_t max_depth;

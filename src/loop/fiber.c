@@ -175,6 +175,7 @@ static netron_err take(struct nt_loop *loop, void (*fn)(void *), void *arg, nt_f
     fiber->arg = arg;
     fiber->has_suspended = false;
     fiber->ctx = NULL;
+    fiber->doing = NULL;
     fiber->next = NULL;
     if (++fibers->live > fibers->peak)
         fibers->peak = fibers->live;
@@ -200,16 +201,40 @@ netron_err nt_fiber_run(struct nt_loop *loop, void (*fn)(void *), void *arg)
     return NETRON_OK;
 }
 
+static void enqueue(nt_fiber **first, nt_fiber **last, nt_fiber *fiber)
+{
+    fiber->next = NULL;
+    if (*first == NULL)
+        *first = fiber;
+    else
+        (*last)->next = fiber;
+    *last = fiber;
+}
+
 void nt_fiber_wake(nt_fiber *fiber)
 {
     nt_fibers *fibers = &fiber->loop->fibers;
-    fiber->next = NULL;
-    if (fibers->ready == NULL)
-        fibers->ready = fiber;
-    else
-        fibers->ready_last->next = fiber;
-    fibers->ready_last = fiber;
+    enqueue(&fibers->ready, &fibers->ready_last, fiber);
     nt_loop_touch(fiber->loop);
+}
+
+void nt_fiber_wake_later(nt_fiber *fiber)
+{
+    nt_fibers *fibers = &fiber->loop->fibers;
+    enqueue(&fibers->later, &fibers->later_last, fiber);
+    nt_loop_touch(fiber->loop);
+}
+
+void nt_fibers_hurry(nt_fibers *fibers)
+{
+    if (fibers->later == NULL)
+        return;
+    if (fibers->ready == NULL)
+        fibers->ready = fibers->later;
+    else
+        fibers->ready_last->next = fibers->later;
+    fibers->ready_last = fibers->later_last;
+    fibers->later = fibers->later_last = NULL;
 }
 
 netron_err nt_fiber_start(struct nt_loop *loop, void (*fn)(void *), void *arg, nt_fiber **out)

@@ -28,6 +28,7 @@ struct nt_fiber {
     void (*before_suspend)(void *arg);
     void *before_arg;
     nt_error_slot error;
+    const char *doing;      /* what for, for people; NULL: nothing in particular */
     struct netron_ctx *ctx; /* for whom it works now; NULL: for the node */
 };
 
@@ -36,6 +37,7 @@ typedef struct nt_fibers {
     nt_fiber *current; /* NULL: the scheduler */
     nt_fiber *pool;
     nt_fiber *ready, *ready_last;
+    nt_fiber *later, *later_last; /* ready once input has been looked at */
     uint32_t live;   /* entered and not ended */
     uint32_t made;   /* with a stack */
     uint32_t peak;
@@ -62,6 +64,12 @@ void nt_fiber_suspend(struct nt_loop *loop);
 
 /* Queue a suspended fiber to go on. Once per suspension. */
 void nt_fiber_wake(nt_fiber *fiber);
+
+/* The same, but only after the loop has looked for input: for fibers that give way to others. */
+void nt_fiber_wake_later(nt_fiber *fiber);
+
+/* Those that gave way are ready now. */
+void nt_fibers_hurry(nt_fibers *fibers);
 
 /* Enter the fibers that are ready, a bounded number of them. From the scheduler. */
 void nt_fibers_turn(struct nt_loop *loop);

@@ -46,6 +46,7 @@ static void on_idle(uv_idle_t *idle)
     nt_loop *loop = idle->data;
     nt_loop_enter(loop);
     uv_idle_stop(idle);
+    nt_fibers_hurry(&loop->fibers);
     nt_loop_leave(loop);
 }
 
@@ -68,7 +69,8 @@ void nt_loop_leave(nt_loop *loop)
     flush_all(loop);
     arm(loop);
     loop->depth--;
-    if (loop->fibers.ready != NULL || !nt_list_is_empty(&loop->dirty))
+    if (loop->fibers.ready != NULL || loop->fibers.later != NULL ||
+        !nt_list_is_empty(&loop->dirty))
         nt_loop_touch(loop);
 }
 

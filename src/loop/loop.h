@@ -10,6 +10,7 @@
 #ifndef NT_LOOP_LOOP_H
 #define NT_LOOP_LOOP_H
 
+#include "base/assert.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "loop/chunk.h"
@@ -60,9 +61,16 @@ NETRON_MUST_CHECK netron_err nt_loop_open(nt_loop **out, uv_loop_t *uv, uint32_t
  * on a user's, memory goes when that loop has run on. */
 void nt_loop_close(nt_loop *loop);
 
+/* True on the loop's thread. Any thread. */
+bool nt_loop_is_here(const nt_loop *loop);
+
 /* Around every callback, and around what main does directly. */
 static inline void nt_loop_enter(nt_loop *loop)
 {
+#ifndef NDEBUG
+    /* Another thread must come by nt_loop_post(). */
+    NT_ASSERT(nt_loop_is_here(loop));
+#endif
     loop->depth++;
 }
 void nt_loop_leave(nt_loop *loop);
@@ -96,9 +104,6 @@ static inline void nt_loop_timer_stop(nt_loop *loop, nt_timer *timer)
  * loop closes instead. NETRON_CANCELLED: the loop is closing and fn will not run. */
 NETRON_MUST_CHECK netron_err nt_loop_post(nt_loop *loop, void (*fn)(void *arg, bool cancelled),
     void *arg);
-
-/* True on the loop's thread. Any thread. */
-bool nt_loop_is_here(const nt_loop *loop);
 
 /* True where waiting by running the loop is allowed: outside callbacks, on a loop of ours. */
 bool nt_loop_may_run(const nt_loop *loop);

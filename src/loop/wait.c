@@ -46,7 +46,7 @@ netron_err netron_yield(netron_ctx *ctx)
     nt_fiber *self = nt_loop_fiber(ctx->loop);
     if (self == NULL)
         return netron_sleep(ctx, 0);
-    nt_fiber_wake(self);
+    nt_fiber_wake_later(self);
     nt_fiber_suspend(ctx->loop);
     return nt_ctx_may_wait(ctx);
 }

@@ -244,11 +244,19 @@ netron_err netron_abi_call_await(nt_call *call, nt_load_fn load, void *result)
 
 /* ---- futures ---- */
 
-typedef struct local_future {
-    netron_peer *peer;
-    nt_load_fn load;
-    uint32_t id;
-} local_future;
+static void start_collected(nt_call *call, netron_future *future)
+{
+    netron_peer *peer = call->proxy->peer;
+    nt_slice payload = {call->writer.start, nt_writer_size(&call->writer)};
+    if (call->writer.err != NETRON_OK)
+        future->err = call->writer.err;
+    else if (nt_is_elsewhere(peer->peers->loop))
+        future->err = nt_fail(NETRON_UNSUPPORTED,
+            "futures are for the node's own thread: from here, call it plainly");
+    else
+        future->err = nt_local_start(peer, (uint8_t)call->id, payload, &future->id);
+    nt_writer_free(&call->writer);
+}
 
 netron_future netron_abi_call_start(nt_call *call)
 {
@@ -256,14 +264,12 @@ netron_future netron_abi_call_start(nt_call *call)
         .err = call->err,
         .scope = call->proxy->options.scope};
     if (future.err == NETRON_OK && call->slot == NULL) {
-        nt_writer_free(&call->writer);
-        future.err = nt_fail(NETRON_UNSUPPORTED,
-            "a future needs a connected peer, on the node's own thread: call it plainly");
+        start_collected(call, &future);
     } else if (future.err == NETRON_OK) {
         future.err = send_call(call);
         nt_loop_touch(call->proxy->peer->peers->loop);
     }
-    if (future.err == NETRON_OK)
+    if (future.err == NETRON_OK && call->slot != NULL)
         future.id = ((nt_slot *)call->slot)->id;
     return future;
 }
@@ -279,8 +285,15 @@ netron_err netron_abi_future_wait(netron_future *future, nt_load_fn load, void *
     if (future->err != NETRON_OK)
         return future->err;
     nt_slot *slot = find_future(future);
+    uint32_t id = future->id;
     future->id = 0;
     future->err = NETRON_GONE;
+    if (future->peer->is_local) {
+        netron_peer *local = &future->peer->peers->local;
+        netron_call_options own = {.scope = future->scope};
+        return nt_local_wait(local, id, nt_peer_ctx(local, &own), load, result,
+            nt_peer_memory(local, &own));
+    }
     if (slot == NULL)
         return future->peer != NULL && !future->peer->is_ready
                    ? gone(future->peer)
@@ -298,6 +311,8 @@ netron_err netron_abi_future_wait(netron_future *future, nt_load_fn load, void *
 void netron_abi_future_drop(netron_future *future)
 {
     nt_slot *slot = future->err == NETRON_OK ? find_future(future) : NULL;
+    if (future->err == NETRON_OK && future->peer->is_local)
+        nt_local_drop(&future->peer->peers->local, future->id);
     future->id = 0;
     future->err = NETRON_GONE;
     if (slot != NULL)

@@ -119,8 +119,7 @@ static netron_err await_job(job *j, netron_ctx *ctx)
     return err;
 }
 
-static netron_err request_on_fiber(netron_peer *peer, netron_ctx *ctx, uint8_t type,
-    nt_slice payload, nt_load_fn load, void *result, netron_scope *memory, nt_stream **stream)
+static netron_err start_job(netron_peer *peer, uint8_t type, nt_slice payload, job **out)
 {
     job *j = malloc(sizeof *j + payload.len);
     if (j == NULL)
@@ -129,11 +128,19 @@ static netron_err request_on_fiber(netron_peer *peer, netron_ctx *ctx, uint8_t t
     memcpy(j->payload, payload.ptr, payload.len);
     nt_writer_heap(&j->local.reply, SIZE_MAX / 2);
     netron_err err = nt_fiber_start(peer->peers->loop, run_job, j, NULL);
-    if (err != NETRON_OK) {
+    if (err != NETRON_OK)
         free(j);
-        return err;
-    }
-    err = await_job(j, ctx);
+    else
+        *out = j;
+    return err;
+}
+
+static netron_err request_on_fiber(netron_peer *peer, netron_ctx *ctx, uint8_t type,
+    nt_slice payload, nt_load_fn load, void *result, netron_scope *memory, nt_stream **stream)
+{
+    job *j;
+    NETRON_TRY(start_job(peer, type, payload, &j));
+    netron_err err = await_job(j, ctx);
     if (err == NETRON_OK && j->local.stream != NULL && stream != NULL) {
         *stream = j->local.stream;
         j->local.stream = NULL;
@@ -198,4 +205,52 @@ netron_err nt_local_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt
     }
     nt_writer_free(&local.reply);
     return err;
+}
+
+/* ---- futures ---- */
+
+netron_err nt_local_start(netron_peer *peer, uint8_t type, nt_slice payload, uint32_t *id)
+{
+    job *j;
+    uint32_t next = peer->last_local_future + 1;
+    NETRON_TRY(start_job(peer, type, payload, &j));
+    netron_err err = nt_idmap_put(&peer->local_futures, next, j);
+    if (err != NETRON_OK) {
+        unref_job(j);
+        return err;
+    }
+    *id = peer->last_local_future = next;
+    return NETRON_OK;
+}
+
+netron_err nt_local_wait(netron_peer *peer, uint32_t id, netron_ctx *ctx, nt_load_fn load,
+    void *result, netron_scope *memory)
+{
+    job *j = nt_idmap_remove(&peer->local_futures, id);
+    if (j == NULL)
+        return nt_fail(NETRON_GONE, "this future has ended: each is waited for once");
+    netron_err err = nt_ctx_may_wait(ctx);
+    if (err == NETRON_OK)
+        err = await_job(j, ctx);
+    if (err == NETRON_OK)
+        err = decode(peer, &j->local, load, result, memory);
+    unref_job(j);
+    return err;
+}
+
+void nt_local_drop(netron_peer *peer, uint32_t id)
+{
+    job *j = nt_idmap_remove(&peer->local_futures, id);
+    if (j != NULL)
+        unref_job(j);
+}
+
+void nt_local_drop_all(netron_peer *peer)
+{
+    job *j;
+    while ((j = nt_idmap_any(&peer->local_futures)) != NULL)
+        for (uint32_t i = 0; i < peer->local_futures.size; i++)
+            if (peer->local_futures.slots[i].value == j)
+                nt_local_drop(peer, peer->local_futures.slots[i].id);
+    nt_idmap_fini(&peer->local_futures);
 }

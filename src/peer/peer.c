@@ -1,5 +1,5 @@
 /* peer.c - see peer.h. */
-#include "peer/peer.h"
+#include "peer/local.h"
 
 #include "base/error.h"
 
@@ -15,6 +15,7 @@ static void fini_peer(netron_peer *peer)
         nt_stream_leave(stream);
     }
     nt_idmap_fini(&peer->local_streams);
+    nt_local_drop_all(peer);
     nt_map_fini(&peer->names);
     nt_remotes_free(peer);
     nt_map_fini(&peer->heard);

@@ -33,6 +33,8 @@ struct netron_peer {
     nt_map names;        /* nt_remote in use, by the name that was asked for */
     nt_idmap local_streams; /* of a local peer: answers that nobody reads yet */
     uint32_t last_local_stream;
+    nt_idmap local_futures; /* of a local peer: calls that run, by id */
+    uint32_t last_local_future;
     nt_map heard;        /* events heard from it: nt_heard by name */
     nt_map subscribed;   /* events it subscribed to here: service layer's, by name */
     void *references;    /* the service layer's: services it holds references on */

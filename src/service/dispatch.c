@@ -262,11 +262,13 @@ netron_err nt_dispatch(nt_request *request, nt_reader *args)
             nt_stub *stub = nt_stub_ref(bound->stub);
             request->service = stub;
             request->member = bound;
+            fiber->doing = bound->name;
             err = serve_member(request, bound, args);
             nt_stub_unref(stub);
         }
     }
     fiber->ctx = NULL;
+    fiber->doing = NULL;
     if (err != NETRON_OK)
         node->stats.calls_failed++;
     if (peer != NULL)

@@ -164,7 +164,18 @@ def spoil_text(packet):
     return packet.with_(data=change(packet.data))
 
 
-def play(server_test, rows, spoil, mirror_class=Mirror):
+class OneException(NoExceptions):
+    """A listed exception where none is needed, or one that promises what does not come."""
+
+    def __init__(self, row, data):
+        self.row = row
+        self.entry = {"ours": [{"data": data}]}
+
+    def find(self, direction, row):
+        return self.entry if (direction, row) == ("server", self.row) else None
+
+
+def play(server_test, rows, spoil, mirror_class=Mirror, exceptions=NoExceptions()):
     """Both sides; what the server test reported, what the mirror reported, what was spoiled."""
     mirror = mirror_class(rows, spoil)
     result = queue.Queue()
@@ -178,7 +189,7 @@ def play(server_test, rows, spoil, mirror_class=Mirror):
         result.put(mirror)
 
     threading.Thread(target=run, daemon=True).start()
-    test = server_test(rows, NoExceptions(), mirror.addresses())
+    test = server_test(rows, exceptions, mirror.addresses())
     test.before_row = lambda row: None  # no peers beside the recorded ones
     try:
         test.play()
@@ -333,6 +344,16 @@ def run(server_test, client_test, sessions, vectors, readme_is_right):
     player.DEADLINE = 0.5
     unseen = miss_and_double(server_test, sessions[0])
     tell(not unseen, "a packet that is missing, and one too many", unseen)
+    row = next(row for row in sessions[0] if row.dir == "s2c" and row.packet
+               and row.packet.data == ("int", 3))
+    for data in ({"$": "any"}, 4):
+        test, _ = play(server_test, sessions[0], None, exceptions=OneException(row, data))
+        tell(any("is not needed" in text for _, text in test.failures),
+             f"an exception that says {data} where the recording holds")
+    test, _ = play(server_test, sessions[0], lambda packet: packet.with_(data=("int", 5))
+                   if packet.data == ("int", 3) else packet, exceptions=OneException(row, 4))
+    tell(any("the listed exception says" in text for _, text in test.failures),
+         "an exception that says 4 where 5 comes")
     tell(readme_is_right, "README.md has the table of replay.py --table")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
