@@ -7,12 +7,15 @@ HEADERS = sorted((ROOT / "include" / "netron").glob("*.h"))
 
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
+MACRO = re.compile(r"^[ \t]*#(?:[^\\\n]|\\[^\n]|\\\n)*", re.M)
+
+
+def spaces(match):
+    return re.sub(r"[^\n]", " ", match.group())
 
 
 def blank(text):
     """The text with comments and strings replaced by spaces, line by line as long as before."""
-    def spaces(match):
-        return re.sub(r"[^\n]", " ", match.group())
     return COMMENT.sub(spaces, STRING.sub(lambda m: '"' + " " * (len(m.group()) - 2) + '"', text))
 
 
@@ -21,11 +24,8 @@ def exported_functions():
     found = {}
     for header in HEADERS:
         code = blank(header.read_text())
-        code = re.sub(r"^[ \t]*#.*(\\\n.*)*", lambda m: re.sub(r"[^\n]", " ", m.group()), code, flags=re.M)
-        for match in re.finditer(r"\bNETRON_API\b([^;{]*?)\b(\w+)\s*(?:\(|;|\[)", code):
-            words, name = match.group(1), match.group(2)
-            if name in ("NETRON_PRINTF",) or not words.strip():
-                continue
+        code = MACRO.sub(spaces, code)
+        for match in re.finditer(r"\bNETRON_API\b[^;{(]*?\b(\w+)\s*[(;]", code):
             line = code.count("\n", 0, match.start()) + 1
-            found[name] = f"{header.relative_to(ROOT)}:{line}"
+            found[match.group(1)] = f"{header.relative_to(ROOT)}:{line}"
     return found

@@ -27,7 +27,7 @@ fi
 
 work=$(mktemp -d)
 output=$work/output
-background='' before='' command='' failures=0
+background='' before='' command='' shown=0 count=0 failures=0
 build=${NETRON_BUILD:-$PWD/build/release}
 export PATH="$build:$PATH"
 export PKG_CONFIG_PATH="$build"
@@ -74,12 +74,13 @@ run() {
     case $1 in
     wait)
         await
-        cp "$work/events" "$output"
+        tail -n "+$((shown + 1))" "$work/events" >"$output"
         ;;
     stop) stop ;;
     *\&)
         begin "${1%&}"
         ln -f "$output" "$work/events"
+        shown=$(wc -l <"$output")
         ;;
     *)
         bash -c "$1" >"$output" 2>&1 </dev/null || code=$?
@@ -91,7 +92,10 @@ run() {
 # The command's own line is shown as it would be typed.
 perform() {
     command=$1
-    [ "$1" = stop ] || printf '$ %s\n' "$1"
+    if [ "$1" != stop ]; then
+        printf '$ %s\n' "$1"
+        count=$((count + 1))
+    fi
     rm -f "$output"
     : >"$output" # a file of its own: what runs on goes on writing to its
     run "$1"
@@ -126,4 +130,4 @@ if [ $failures -ne 0 ]; then
     printf '\nThe tour failed in %d places, marked with ^\n' $failures
     exit 1
 fi
-printf '\nThe tour is over: all commands did what they should.\n'
+printf '\nThe tour is over: %d commands, and all did what they should.\n' $count

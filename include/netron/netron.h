@@ -3,6 +3,7 @@
 #define NETRON_NETRON_H
 
 #include <netron/abi.h>
+#include <netron/dynamic.h>
 #include <netron/error.h>
 #include <netron/fiber.h>
 #include <netron/node.h>

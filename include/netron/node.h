@@ -66,7 +66,8 @@ typedef struct netron_options {
 } netron_options;
 
 /* Create a node. `options` may be NULL and is not kept. NULL on failure: netron_last_error() says
- * why. Free with netron_free(). */
+ * why. Free with netron_free(). SIGPIPE is ignored from now on, unless the program has a handler for
+ * it: a peer that leaves must not end the program. */
 NETRON_API netron *netron_new(const netron_options *options);
 
 /* Stop the node, end every connection, call and fiber, and free it. Frees all proxies' and peers'

@@ -83,7 +83,8 @@ NETRON_API void netron_stream_close(netron_stream *stream);
 typedef void (*netron_event_fn)(void *user, const netron_value *args, size_t count);
 NETRON_API NETRON_MUST_CHECK netron_err netron_on(netron_peer *peer, const char *event,
     netron_event_fn handler, netron_end_fn on_end, void *user, netron_subscription **out);
-/* No more events; on_end runs before this returns. The subscription is gone. Suspends. */
+/* No more events; on_end runs before this returns, unless it has run already. The subscription is
+ * gone. What is never given back goes with the node. Suspends. */
 NETRON_API void netron_unsubscribe(netron_subscription *subscription);
 
 /* Tell everyone who subscribed to this plain name, on any connection and on the node itself.

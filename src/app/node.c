@@ -73,7 +73,7 @@ static void on_peer_gone(netron_peer *peer, const char *reason)
         announce_peer(peer, "peer:disconnect");
     /* Last calls of subscriptions are the program's code: they run on a fiber. */
     nt_peer_use(peer);
-    if (netron_spawn(&node->peers.ctx, end_heard, peer, NULL) != NETRON_OK)
+    if (nt_node_spawn(node, end_heard, peer) != NETRON_OK)
         (void)end_heard(&node->peers.ctx, peer);
     nt_node_maybe_stopped(node);
 }
@@ -159,12 +159,23 @@ static netron_err make_id(netron *node, const char *wanted)
     return node->id != NULL ? NETRON_OK : nt_no_memory();
 }
 
+/* libuv's writes raise SIGPIPE when the far end is gone (docs/design.md, "Stopping"). */
+static void ignore_sigpipe(void)
+{
+    struct sigaction now;
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 &&
+        now.sa_handler == SIG_DFL)
+        (void)signal(SIGPIPE, SIG_IGN);
+}
+
 static netron_err build(netron *node, const netron_options *options)
 {
+    ignore_sigpipe();
     NETRON_TRY(nt_loop_open(&node->loop, options->loop, options->max_fibers,
         options->stack_bytes));
     nt_peers_init(&node->peers, node, node->loop);
     nt_list_init(&node->spawned);
+    nt_list_init(&node->subscriptions);
     NETRON_TRY(make_id(node, options->id));
     configure(node, options);
     node->cache = calloc(NT_CACHE_SIZE, sizeof *node->cache);
@@ -238,6 +249,13 @@ static void on_signal_closed(uv_handle_t *handle)
     nt_node_maybe_stopped(node);
 }
 
+static netron_err end_local(netron_ctx *ctx, void *arg)
+{
+    (void)arg;
+    nt_event_end_local(ctx->node);
+    return NETRON_OK;
+}
+
 static void stop_here(netron *node)
 {
     if (node->is_stopping)
@@ -249,6 +267,8 @@ static void stop_here(netron *node)
         uv_close((uv_handle_t *)&node->signals[i], on_signal_closed);
     nt_spawned_cancel(node);
     nt_ctx_cancel(&node->peers.ctx);
+    if (nt_node_spawn(node, end_local, NULL) != NETRON_OK)
+        (void)end_local(&node->peers.ctx, NULL);
     nt_peers_close(&node->peers);
     nt_node_maybe_stopped(node);
     nt_loop_leave(node->loop);

@@ -46,11 +46,9 @@ static void run(void *arg)
     nt_node_maybe_stopped(node);
 }
 
-netron_err netron_spawn(netron_ctx *ctx, netron_fiber_fn fn, void *arg, netron_fiber **out)
+static netron_err spawn(netron_ctx *ctx, netron_fiber_fn fn, void *arg, netron_fiber **out)
 {
     netron *node = ctx->node;
-    if (node->is_stopping)
-        return nt_fail(NETRON_CANCELLED, "the node is stopping");
     netron_fiber *fiber = calloc(1, sizeof *fiber);
     if (fiber == NULL)
         return nt_no_memory();
@@ -68,6 +66,18 @@ netron_err netron_spawn(netron_ctx *ctx, netron_fiber_fn fn, void *arg, netron_f
     if (out != NULL)
         *out = fiber;
     return NETRON_OK;
+}
+
+netron_err netron_spawn(netron_ctx *ctx, netron_fiber_fn fn, void *arg, netron_fiber **out)
+{
+    if (ctx->node->is_stopping)
+        return nt_fail(NETRON_CANCELLED, "the node is stopping");
+    return spawn(ctx, fn, arg, out);
+}
+
+netron_err nt_node_spawn(netron *node, netron_fiber_fn fn, void *arg)
+{
+    return spawn(&node->peers.ctx, fn, arg, NULL);
 }
 
 static void forget_join(nt_wait *wait)

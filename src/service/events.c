@@ -25,6 +25,7 @@ typedef struct nt_audience {
 /* A subscription of this program, to an event of a peer or of the node itself. */
 struct netron_subscription {
     nt_list link;        /* in heard.subscriptions */
+    nt_list all;         /* in node->subscriptions, while the program holds it */
     netron_peer *peer;
     char *name;
     uint32_t refs;
@@ -433,8 +434,12 @@ static netron_err subscribe_here(void *arg)
     nt_peer_use(a->peer);
     netron_err err = hear(s);
     if (err == NETRON_OK && !s->is_over) {
-        if (a->out != NULL)
+        if (a->out != NULL) {
+            /* The program's own hold, until netron_unsubscribe() or the end of the node. */
+            s->refs++;
+            nt_list_append(&a->peer->peers->node->subscriptions, &s->all);
             *a->out = s;
+        }
         return NETRON_OK;
     }
     /* It never began: no last call either. */
@@ -502,7 +507,7 @@ static netron_err unsubscribe_here(void *arg)
 {
     netron_subscription *s = arg;
     netron_peer *peer = s->peer;
-    s->refs++;
+    nt_list_remove(&s->all);
     bool was_last = !s->is_over && unlink_subscription(s);
     finish(s, NETRON_OK);
     if (was_last && peer->is_ready && run_name_task(peer, "unsubscribe", s->name) != NETRON_OK)
@@ -632,22 +637,32 @@ void nt_event_announce_await(netron *node, netron_ctx *ctx, const char *name, nt
     (void)nt_event_emit(node, ctx, &event);
 }
 
-void nt_events_fini(netron *node)
+static netron_subscription *first_local(const netron *node)
 {
     nt_map_entry *at = NULL;
     void *value;
-    while (nt_map_next(&node->events, &at, NULL, &value)) {
-        nt_audience *audience = value;
-        for (nt_list *item; (item = nt_list_take(&audience->listeners)) != NULL;) {
-            listener *l = NT_ITEM(item, listener, link);
-            if (l->subscription != NULL) {
-                l->subscription->listener = NULL;
-                finish(l->subscription, NETRON_CANCELLED);
-            }
-            free(l);
-        }
-        free(audience);
+    while (nt_map_next(&node->events, &at, NULL, &value))
+        NT_LIST_FOREACH(item, &((nt_audience *)value)->listeners)
+            if (NT_ITEM(item, listener, link)->subscription != NULL)
+                return NT_ITEM(item, listener, link)->subscription;
+    return NULL;
+}
+
+void nt_event_end_local(netron *node)
+{
+    netron_subscription *s;
+    while ((s = first_local(node)) != NULL) {
+        (void)unlink_subscription(s);
+        finish(s, NETRON_CANCELLED);
     }
+}
+
+void nt_events_fini(netron *node)
+{
+    nt_event_end_local(node);
+    /* What the program never gave back. */
+    for (nt_list *item; (item = nt_list_take(&node->subscriptions)) != NULL;)
+        unref_subscription(NT_ITEM(item, netron_subscription, all));
     nt_map_fini(&node->events);
     nt_map_fini(&node->announcements);
 }

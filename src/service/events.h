@@ -30,6 +30,9 @@ void nt_event_heard(netron_peer *peer, const nt_event *event);
 /* The connection is gone, or the node stops: subscriptions end with `reason`. */
 void nt_event_end_heard(netron_peer *peer, netron_err reason);
 
+/* The node stops: the program's subscriptions to its own events end. */
+void nt_event_end_local(netron *node);
+
 /* A system event with one map argument. Those of one key are told in order, each when the one
  * before it was answered. `payload` is one encoded value. */
 void nt_event_announce(netron *node, const char *key, const char *name, nt_slice payload);

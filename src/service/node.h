@@ -32,6 +32,7 @@ struct netron {
 
     nt_map tasks;    /* nt_task by name */
     nt_map events;   /* nt_audience by name */
+    nt_list subscriptions; /* of the program, until it gives them back */
     nt_map announcements; /* system events that wait for their turn, by key */
 
     /* life (app) */

@@ -415,12 +415,13 @@ void nt_link_resume(netron_link *link)
     link->is_paused = false;
     if (link->state != NT_LINK_OPEN)
         return;
-    nt_loop_enter(link->loop);
+    nt_loop *loop = link->loop;
+    nt_loop_enter(loop);
     if (link->in != NULL && !link->is_reading)
         take_in(link);
-    else if (!link->is_reading)
+    if (!link->is_paused && !link->is_lost && link->state == NT_LINK_OPEN)
         link->scheme->ops->pause(link, false);
-    nt_loop_leave(link->loop);
+    nt_loop_leave(loop);
 }
 
 /* ---- output ---- */

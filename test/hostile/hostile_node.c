@@ -11,6 +11,8 @@
  */
 #include "contracts.h"
 
+#include <netron/dynamic.h>
+
 #include <stddef.h>
 #include <stdio.h>
 
@@ -413,9 +415,8 @@ static void call_typed(netron_peer *peer)
         lab__count_to_stream stream = lab_count_to(&bench, 10);
         while (lab__count_to_next(&stream, &item))
             items++;
-        said("stream", stream.err);
+        said("stream", lab__count_to_close(&stream));
         printf("items %llu\n", (unsigned long long)items);
-        lab__count_to_close(&stream);
         lab__release(&bench);
     }
 }

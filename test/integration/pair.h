@@ -49,7 +49,8 @@ void pair_close(pair *p);
         while (!(claim)) {                                                                         \
             if (left_-- == 0)                                                                      \
                 fail_msg("never came true: %s", #claim);                                           \
-            (void)netron_sleep(netron_context(node), 1);                                           \
+            if (netron_yield(netron_context(node)) != NETRON_OK)                                   \
+                fail_msg("waiting for %s: %s", #claim, netron_last_error()->message);              \
         }                                                                                          \
     } while (0)
 

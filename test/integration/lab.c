@@ -1,0 +1,120 @@
+/* lab.c - see lab.h. */
+#include "lab.h"
+
+#include <string.h>
+
+NETRON_FIELD(lab, serial);
+NETRON_FIELD(lab, level);
+NETRON_PROVIDE(lab, add, text, blob, nap, refuse, count, open_counts, ask_home, say, serial, level,
+    said);
+NETRON_PROVIDE(home, greet, visitors);
+
+netron_err lab_expose(netron *node, lab__self *self)
+{
+    return lab__expose(node, self);
+}
+
+netron_err home_expose(netron *node, home__self *self)
+{
+    return home__expose(node, self);
+}
+
+netron_err lab__add_impl(netron_ctx *ctx, lab__self *self, int64_t a, int64_t b, int64_t *result)
+{
+    (void)self;
+    return __builtin_add_overflow(a, b, result)
+               ? netron_fail(ctx, NETRON_INVALID, "a + b does not fit 64 bits")
+               : NETRON_OK;
+}
+
+netron_err lab__text_impl(netron_ctx *ctx, lab__self *self, netron_str text, netron_str *result)
+{
+    (void)ctx;
+    (void)self;
+    *result = text;
+    return NETRON_OK;
+}
+
+netron_err lab__blob_impl(netron_ctx *ctx, lab__self *self, netron_bytes blob, netron_bytes *result)
+{
+    (void)self;
+    /* Waited for: what was borrowed stays. */
+    NETRON_TRY(netron_yield(ctx));
+    *result = blob;
+    return NETRON_OK;
+}
+
+netron_err lab__nap_impl(netron_ctx *ctx, lab__self *self, uint32_t ms, uint32_t *result)
+{
+    (void)self;
+    *result = ms;
+    return netron_sleep(ctx, ms);
+}
+
+netron_err lab__refuse_impl(netron_ctx *ctx, lab__self *self, int32_t code, netron_str message)
+{
+    (void)self;
+    return netron_fail(ctx, (netron_err)code, "%.*s", NETRON_STR(message));
+}
+
+netron_err lab__count_impl(netron_ctx *ctx, lab__self *self, uint32_t n, uint32_t fail_at,
+    lab__count_out *out)
+{
+    netron_err err = NETRON_OK;
+    self->open++;
+    self->begun++;
+    for (uint32_t i = 0; i < n && err == NETRON_OK; i++)
+        err = i == fail_at ? netron_fail(ctx, NETRON_CONFLICT, "not %u", (unsigned)i)
+                           : lab__count_yield(out, i);
+    self->open--;
+    self->ended_with = err;
+    return err;
+}
+
+netron_err lab__open_counts_impl(netron_ctx *ctx, lab__self *self, uint32_t *result)
+{
+    (void)ctx;
+    *result = self->open;
+    return NETRON_OK;
+}
+
+netron_err lab__ask_home_impl(netron_ctx *ctx, lab__self *self, netron_str name, netron_str *result)
+{
+    home proxy;
+    (void)self;
+    NETRON_TRY(home__query(netron_caller(ctx), &proxy));
+    netron_err err = home_greet(netron_with(&proxy, .ctx = ctx), name, result);
+    home__release(&proxy);
+    return err;
+}
+
+netron_err lab__say_impl(netron_ctx *ctx, lab__self *self, netron_str what, uint32_t times)
+{
+    (void)self;
+    for (uint32_t i = 0; i < times; i++)
+        NETRON_TRY(lab__said_emit(ctx, what, i));
+    return NETRON_OK;
+}
+
+netron_err home__greet_impl(netron_ctx *ctx, home__self *self, netron_str name, netron_str *result)
+{
+    char *text = netron_alloc(ctx, name.size + 8);
+    if (text == NULL)
+        return netron_fail(ctx, NETRON_NO_MEMORY, "no memory");
+    self->greeted++;
+    memcpy(text, "hello, ", 7);
+    memcpy(text + 7, name.data, name.size);
+    *result = netron_s(text);
+    return NETRON_OK;
+}
+
+netron_err home__visitors_impl(netron_ctx *ctx, home__self *self, uint32_t n,
+    home__visitors_out *out)
+{
+    static const char *const names[] = {"Ann", "Bob", "Cy"};
+    (void)ctx;
+    (void)self;
+    for (uint32_t i = 0; i < n; i++)
+        NETRON_TRY(home__visitors_yield(out, netron_s(names[i % 3])));
+    return NETRON_OK;
+}
