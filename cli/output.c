@@ -48,7 +48,6 @@ static void write_out(cli_output *out, const void *data, size_t size)
 {
     if (out->failed != 0 || size == 0)
         return;
-    out->is_dirty = true;
     if (fwrite(data, 1, size, stdout) != size)
         out->failed = errno != 0 ? errno : EIO;
 }
@@ -59,7 +58,6 @@ void cli_put(cli_output *out, const char *format, ...)
         return;
     va_list args;
     va_start(args, format);
-    out->is_dirty = true;
     if (vprintf(format, args) < 0)
         out->failed = errno != 0 ? errno : EIO;
     va_end(args);
@@ -105,7 +103,6 @@ void cli_put_foreign(cli_output *out, netron_str text)
         write_out(out, text.data, text.size);
         return;
     }
-    out->is_dirty = true;
     put_visible(stdout, text);
     if (ferror(stdout) && out->failed == 0)
         out->failed = errno != 0 ? errno : EIO;
@@ -174,7 +171,6 @@ void cli_put_result(cli_output *out, const netron_value *value, bool as_json)
 
 void cli_flush(cli_output *out)
 {
-    out->is_dirty = false;
     if (out->failed == 0 && fflush(stdout) != 0)
         out->failed = errno != 0 ? errno : EIO;
 }

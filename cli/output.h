@@ -16,7 +16,6 @@ typedef struct cli_output {
     bool is_terminal;     /* standard output */
     bool has_colour;      /* standard output, in colour */
     bool has_colour_note; /* standard error, in colour */
-    bool is_dirty;        /* written since the last flush */
     int failed;           /* errno of the first write that failed, or 0 */
 } cli_output;
 

@@ -3,7 +3,6 @@
 
 #include "definition.h"
 
-#include <errno.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -64,14 +63,12 @@ static netron_err flush_later(netron_ctx *ctx, void *arg)
 void cli_session_flush_soon(cli_session *session)
 {
     cli_output *out = &session->cli->out;
-    if (out->is_terminal || session->will_flush) {
-        if (out->is_terminal)
-            cli_flush(out);
+    if (session->will_flush)
         return;
-    }
-    netron_err err = netron_spawn(netron_context(session->node), flush_later, session, NULL);
-    session->will_flush = err == NETRON_OK;
-    if (err != NETRON_OK)
+    netron_ctx *ctx = netron_context(session->node);
+    session->will_flush =
+        !out->is_terminal && netron_spawn(ctx, flush_later, session, NULL) == NETRON_OK;
+    if (!session->will_flush)
         cli_flush(out);
 }
 

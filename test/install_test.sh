@@ -5,7 +5,8 @@
 # usage: install_test.sh BUILD-FOLDER CMAKE
 set -euo pipefail
 build=$1 cmake=$2
-hello=$(cd "$(dirname "${BASH_SOURCE[0]}")/../examples/hello" && pwd)/hello.c
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+hello=$root/examples/hello/hello.c
 
 work=$(mktemp -d)
 node=
@@ -22,8 +23,8 @@ prefix=$work/prefix
 unexpected=$(cd "$prefix" && find . -type f | grep -v -E \
     '^\./(include/netron/[a-z_]+\.h|lib/[^/]*/?(libnetron\.(so|[0-9.]*dylib).*|pkgconfig/netron\.pc|cmake/Netron/Netron[A-Za-z-]+\.cmake)|bin/netron|share/man/man[137]/netron[a-z_-]*\.[137]|share/doc/netron/LICENSE)$' || true)
 [ -z "$unexpected" ] || { printf 'installed without a reason:\n%s\n' "$unexpected"; exit 1; }
-if grep -r -I -l -F "$build" "$prefix"; then
-    echo "these name the build folder"
+if grep -r -l -F "$root/" "$prefix"; then
+    echo "these name the folder that they were built in"
     exit 1
 fi
 

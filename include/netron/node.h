@@ -22,6 +22,7 @@ typedef struct netron_ctx netron_ctx;
 typedef struct netron_peer netron_peer;
 
 typedef enum netron_log_level {
+    NETRON_LOG_DEFAULT, /* NETRON_LOG_WARN */
     NETRON_LOG_NONE,
     NETRON_LOG_ERROR,
     NETRON_LOG_WARN,
@@ -40,7 +41,7 @@ typedef struct netron_options {
 
     netron_log_fn log;         /* NULL: warnings and errors to standard error */
     void *log_user;
-    netron_log_level log_level; /* 0: NETRON_LOG_WARN */
+    netron_log_level log_level; /* 0: warnings and errors */
 
     uint32_t call_timeout_ms;      /* of calls made here; default 5000 */
     uint32_t task_timeout_ms;      /* of tasks served here; default 5000 */
@@ -66,8 +67,8 @@ typedef struct netron_options {
 } netron_options;
 
 /* Create a node. `options` may be NULL and is not kept. NULL on failure: netron_last_error() says
- * why. Free with netron_free(). SIGPIPE is ignored from now on, unless the program has a handler for
- * it: a peer that leaves must not end the program. */
+ * why. Free with netron_free(). Signals of the process are left alone: writing to a peer that is gone
+ * raises no SIGPIPE. */
 NETRON_API netron *netron_new(const netron_options *options);
 
 /* Stop the node, end every connection, call and fiber, and free it. Frees all proxies' and peers'

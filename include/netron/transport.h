@@ -26,7 +26,8 @@ typedef struct netron_listener netron_listener;
 typedef enum netron_framing {
     NETRON_FRAMING_LENGTH,    /* a u32 length before each message (PROTOCOL.md §1.2) */
     NETRON_FRAMING_WEBSOCKET, /* RFC 6455, upgrade included */
-    NETRON_FRAMING_NONE       /* one write arrives as one receive: messages keep their borders */
+    NETRON_FRAMING_NONE       /* one write arrives as one receive: messages keep their borders; one
+                                 larger than netron_link_room() is received from `data` */
 } netron_framing;
 
 typedef struct netron_transport_ops {

@@ -113,7 +113,7 @@ static void configure(netron *node, const netron_options *o)
     nt_session_config *config = &peers->config;
     node->log = (nt_log){.fn = o->log,
         .user = o->log_user,
-        .level = o->log_level != NETRON_LOG_NONE ? o->log_level : NETRON_LOG_WARN};
+        .level = o->log_level != NETRON_LOG_DEFAULT ? o->log_level : NETRON_LOG_WARN};
     node->task_timeout_ms = or_else(o->task_timeout_ms, 5000);
     node->max_subscriptions = or_else(o->max_subscriptions, 1000);
     peers->call_timeout_ms = or_else(o->call_timeout_ms, 5000);
@@ -159,18 +159,8 @@ static netron_err make_id(netron *node, const char *wanted)
     return node->id != NULL ? NETRON_OK : nt_no_memory();
 }
 
-/* libuv's writes raise SIGPIPE when the far end is gone (docs/design.md, "Stopping"). */
-static void ignore_sigpipe(void)
-{
-    struct sigaction now;
-    if (sigaction(SIGPIPE, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 &&
-        now.sa_handler == SIG_DFL)
-        (void)signal(SIGPIPE, SIG_IGN);
-}
-
 static netron_err build(netron *node, const netron_options *options)
 {
-    ignore_sigpipe();
     NETRON_TRY(nt_loop_open(&node->loop, options->loop, options->max_fibers,
         options->stack_bytes));
     nt_peers_init(&node->peers, node, node->loop);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
-static const char *const names[] = {"none", "error", "warn", "info", "debug"};
+static const char *const names[] = {"default", "none", "error", "warn", "info", "debug"};
 
 static void to_stderr(netron_log_level level, const char *line)
 {

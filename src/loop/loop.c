@@ -103,6 +103,7 @@ void nt_loop_timer_start(nt_loop *loop, nt_timer *timer, uint64_t ms)
     if (loop->wheel.count == 0 && loop->wheel.now_ms < now)
         loop->wheel.now_ms = now;
     uint64_t due = ms > UINT64_MAX / 2 - now ? UINT64_MAX / 2 : now + ms;
+    nt_wheel_remove(&loop->wheel, timer);
     nt_wheel_add(&loop->wheel, timer, due);
     if (timer->due_ms >= loop->armed_ms || loop->is_closing)
         return;

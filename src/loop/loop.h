@@ -93,7 +93,7 @@ static inline uint64_t nt_loop_now(const nt_loop *loop)
 /* Milliseconds since 1970, read afresh. */
 int64_t nt_wall_ms(void);
 
-/* Fire `timer` once in `ms` milliseconds. */
+/* Fire `timer` once in `ms` milliseconds; one that runs starts anew. */
 void nt_loop_timer_start(nt_loop *loop, nt_timer *timer, uint64_t ms);
 static inline void nt_loop_timer_stop(nt_loop *loop, nt_timer *timer)
 {

@@ -176,6 +176,8 @@ void nt_peer_on_closed(nt_session *session, netron_err err, const char *reason)
         nt_wait_end(wait, err);
     } else if (!was_ready) {
         NT_INFO(peer->peers->config.log, "%s: %s", peer->address, reason);
+    } else if (err == NETRON_UNAVAILABLE) {
+        NT_INFO(peer->peers->config.log, "%s (%s): %s", peer->id, peer->address, reason);
     } else if (err != NETRON_OK) {
         NT_WARN(peer->peers->config.log, "%s (%s): %s", peer->id, peer->address, reason);
     }

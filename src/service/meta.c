@@ -139,16 +139,36 @@ typedef struct type_set {
     size_t count;
 } type_set;
 
+static bool has_type(const type_set *set, const nt_type *type)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->types[i]->name, type->name) == 0)
+            return true;
+    return false;
+}
+
+/* A list, map or optional with a name of its own; list_i64 and the like explain themselves. */
+static bool is_named_container(const nt_type *type)
+{
+    if (type->item == NULL)
+        return false;
+    const char *prefix = type->kind == NT_KIND_LIST ? "list_"
+                         : type->kind == NT_KIND_MAP ? "map_"
+                                                     : "opt_";
+    size_t size = strlen(prefix);
+    return strncmp(type->name, prefix, size) != 0 ||
+           strcmp(type->name + size, type->item()->name) != 0;
+}
+
 static void add_type(type_set *set, const nt_type *type, unsigned depth)
 {
+    if (is_named_container(type) && !has_type(set, type) && set->count < TYPES_MAX)
+        set->types[set->count++] = type;
     if (type->item != NULL)
         type = type->item();
     if ((type->kind != NT_KIND_STRUCT && type->kind != NT_KIND_ENUM) || depth == 0)
         return;
-    for (size_t i = 0; i < set->count; i++)
-        if (strcmp(set->types[i]->name, type->name) == 0)
-            return;
-    if (set->count == TYPES_MAX)
+    if (has_type(set, type) || set->count == TYPES_MAX)
         return;
     set->types[set->count++] = type;
     for (uint16_t i = 0; type->kind == NT_KIND_STRUCT && i < type->count; i++)
@@ -166,8 +186,22 @@ static void collect_types(type_set *set, const nt_contract *contract)
     }
 }
 
+static void put_container(nt_writer *writer, const nt_type *type)
+{
+    netron_abi_put_map(writer, 2);
+    put_entry(writer, "kind",
+        type->kind == NT_KIND_LIST  ? "list"
+        : type->kind == NT_KIND_MAP ? "map"
+                                    : "opt");
+    put_entry(writer, "item", type->item()->name);
+}
+
 static void put_type(nt_writer *writer, const nt_type *type)
 {
+    if (type->item != NULL) {
+        put_container(writer, type);
+        return;
+    }
     bool is_struct = type->kind == NT_KIND_STRUCT;
     netron_abi_put_map(writer, 2);
     put_entry(writer, "kind", is_struct ? "struct" : "enum");

@@ -281,7 +281,13 @@ static size_t join(netron_link *link, void **data)
     return shared->size - rest;
 }
 
-size_t netron_link_room(netron_link *link, void **data)
+/* A transport that keeps borders brings no lengths: they are put before each message here. */
+static size_t border_size(const netron_link *link)
+{
+    return link->scheme->framing == NETRON_FRAMING_NONE ? 4 : 0;
+}
+
+static size_t find_room(netron_link *link, void **data)
 {
     nt_chunk *in = link->in;
     if (in == NULL) {
@@ -297,11 +303,22 @@ size_t netron_link_room(netron_link *link, void **data)
         in->from = 0;
         in->to = rest;
     }
-    if ((in->refs > 1 || in->to == in->size) && !move_rest(link, in, 2 * rest))
+    size_t least = border_size(link) + 1;
+    if ((in->refs > 1 || in->size - in->to < least) && !move_rest(link, in, 2 * rest))
         return 0;
     in = link->in;
     *data = in->data + in->to;
     return in->size - in->to;
+}
+
+size_t netron_link_room(netron_link *link, void **data)
+{
+    size_t border = border_size(link);
+    size_t room = find_room(link, data);
+    if (room <= border)
+        return 0;
+    *data = (char *)*data + border;
+    return room - border;
 }
 
 /* After the upper layer has taken what it could. */
@@ -359,34 +376,47 @@ static void received_in_place(netron_link *link, size_t size)
     take_in(link);
 }
 
-void netron_link_received(netron_link *link, const void *data, size_t size)
+/* Copied in as far as there is room, and taken, until all is in. */
+static void receive_copy(netron_link *link, const void *data, size_t size)
 {
     const char *from = data;
-    nt_loop *loop = link->loop;
-    if (size == 0 || link->is_shut)
-        return;
-    nt_loop_enter(loop);
-    link->bytes_in += size;
-    if (from == NULL) {
-        received_in_place(link, size);
-        size = 0;
-    }
     while (size != 0) {
         void *at;
-        size_t room = netron_link_room(link, &at);
+        size_t room = find_room(link, &at);
         size_t part = size < room ? size : room;
         if (part == 0) {
             nt_link_abort(link, NETRON_NO_MEMORY, "no memory for input");
-            break;
+            return;
         }
         memcpy(at, from, part);
         from += part;
         size -= part;
-        /* The link may be gone once its last event has run. */
-        bool may_end = link->is_shut || link->is_lost;
         received_in_place(link, part);
-        if (may_end)
-            break;
+        if (link->is_shut || link->is_lost)
+            return;
+    }
+}
+
+void netron_link_received(netron_link *link, const void *data, size_t size)
+{
+    nt_loop *loop = link->loop;
+    size_t border = border_size(link);
+    uint8_t length[4];
+    if (size == 0 || link->is_shut)
+        return;
+    nt_loop_enter(loop);
+    link->bytes_in += size;
+    nt_be_store32(length, (uint32_t)size);
+    if (data == NULL) {
+        const nt_chunk *in = link->in != NULL ? link->in : loop->input;
+        if (border != 0)
+            memcpy((uint8_t *)(uintptr_t)in->data + in->to, length, border);
+        received_in_place(link, border + size);
+    } else {
+        if (border != 0)
+            receive_copy(link, length, border);
+        if (!link->is_shut && !link->is_lost)
+            receive_copy(link, data, size);
     }
     nt_loop_leave(loop);
 }

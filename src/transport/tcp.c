@@ -99,8 +99,11 @@ static netron_err tcp_listen(netron_listener *listener, const char *address, voi
     }
     l->u.handle.data = l;
     rc = uv_tcp_bind(&l->u.tcp, (const struct sockaddr *)&at, 0);
-    if (rc != 0)
-        nt_fail(nt_uv_err(rc), "%s: %s", listener->url, uv_strerror(rc));
+    if (rc != 0) {
+        netron_err refused = nt_fail(nt_uv_err(rc), "%s: %s", listener->url, uv_strerror(rc));
+        nt_uv_unlisten(l);
+        return refused;
+    }
     netron_listener_set_data(listener, l);
     netron_err err = nt_uv_listen(l);
     if (err == NETRON_OK)

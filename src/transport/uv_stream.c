@@ -1,11 +1,34 @@
-/* uv_stream.c - see uv_stream.h. Lesson of docs/design.md: uv_try_write once per batch; uv_write
- * only for what the socket did not take. */
+/* uv_stream.c - see uv_stream.h. Lesson of docs/design.md: one write per batch.
+ *
+ * Writing is sendmsg() of our own and not libuv's, which raises SIGPIPE (Linux): the program that
+ * this library is in may have its own use for that signal, or none. For what the socket does not
+ * take libuv tells when there is room, on a duplicate of the descriptor, since it takes each one
+ * once.
+ */
 #include "transport/uv_stream.h"
 
 #include "base/error.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* macOS: libuv sets SO_NOSIGPIPE */
+#endif
+
+enum { BUFS_MAX = 16 };
+
+/* What a full socket has not taken yet. It stays until a write finds room again. */
+typedef struct nt_uv_rest {
+    uv_poll_t poll;
+    nt_uv_stream *s; /* NULL: let go */
+    int fd;          /* the duplicate */
+    struct iovec parts[BUFS_MAX];
+    size_t first, count;
+} nt_uv_rest;
 
 netron_err nt_uv_err(int rc)
 {
@@ -39,9 +62,26 @@ static void on_closed(uv_handle_t *handle)
     free(s);
 }
 
+static void on_rest_closed(uv_handle_t *handle)
+{
+    nt_uv_rest *rest = handle->data;
+    close(rest->fd);
+    free(rest);
+}
+
+static void drop_rest(nt_uv_stream *s)
+{
+    if (s->rest == NULL)
+        return;
+    s->rest->s = NULL;
+    uv_close((uv_handle_t *)&s->rest->poll, on_rest_closed);
+    s->rest = NULL;
+}
+
 void nt_uv_close(netron_link *link)
 {
     nt_uv_stream *s = netron_link_data(link);
+    drop_rest(s);
     if (!uv_is_closing(&s->u.handle))
         uv_close(&s->u.handle, on_closed);
 }
@@ -104,43 +144,101 @@ void nt_uv_pause(netron_link *link, bool paused)
         (void)uv_read_start(&s->u.stream, on_alloc, on_read);
 }
 
-static void on_written(uv_write_t *request, int status)
+/* ---- writing ---- */
+
+/* Send what the socket takes of parts from *first on. 0, also when it takes no more now, or libuv's
+ * code. */
+static int send_parts(int fd, struct iovec *parts, size_t *first, size_t count)
 {
-    nt_uv_stream *s = request->data;
-    if (status == 0)
-        netron_link_written(s->link);
-    else if (status != UV_ECANCELED)
-        nt_uv_fail(s, NETRON_UNAVAILABLE, uv_strerror(status));
+    while (*first < count) {
+        struct msghdr message = {.msg_iov = parts + *first, .msg_iovlen = count - *first};
+        ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            return errno == EAGAIN ? 0 : uv_translate_sys_error(errno);
+        size_t taken = (size_t)sent;
+        while (*first < count && taken >= parts[*first].iov_len)
+            taken -= parts[(*first)++].iov_len;
+        if (*first == count)
+            break;
+        parts[*first].iov_base = (char *)parts[*first].iov_base + taken;
+        parts[*first].iov_len -= taken;
+        if (taken != 0)
+            break; /* it took a part of one: it is full */
+    }
+    return 0;
 }
 
-enum { BUFS_MAX = 16 };
+static void on_room(uv_poll_t *poll, int status, int events)
+{
+    nt_uv_rest *rest = poll->data;
+    nt_uv_stream *s = rest->s;
+    (void)events;
+    if (s == NULL)
+        return;
+    if (status == 0)
+        status = send_parts(rest->fd, rest->parts, &rest->first, rest->count);
+    if (status != 0) {
+        nt_uv_fail(s, nt_uv_err(status), uv_strerror(status));
+    } else if (rest->first == rest->count) {
+        uv_poll_stop(poll);
+        netron_link_written(s->link);
+    }
+}
+
+static netron_err make_rest(nt_uv_stream *s, int fd)
+{
+    nt_uv_rest *rest = calloc(1, sizeof *rest);
+    if (rest == NULL)
+        return nt_no_memory();
+    rest->s = s;
+    rest->poll.data = rest;
+    rest->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int rc = rest->fd >= 0 ? uv_poll_init(s->u.handle.loop, &rest->poll, rest->fd)
+                           : uv_translate_sys_error(errno);
+    if (rc != 0) {
+        if (rest->fd >= 0)
+            close(rest->fd);
+        free(rest);
+        return nt_fail(nt_uv_err(rc), "no descriptor to wait for room with: %s", uv_strerror(rc));
+    }
+    s->rest = rest;
+    return NETRON_OK;
+}
+
+/* The rest goes when there is room. */
+static netron_err write_later(nt_uv_stream *s, int fd, const struct iovec *parts, size_t count)
+{
+    if (s->rest == NULL)
+        NETRON_TRY(make_rest(s, fd));
+    memcpy(s->rest->parts, parts, count * sizeof *parts);
+    s->rest->first = 0;
+    s->rest->count = count;
+    int rc = uv_poll_start(&s->rest->poll, UV_WRITABLE, on_room);
+    return rc == 0 ? NETRON_OK : nt_fail(nt_uv_err(rc), "%s", uv_strerror(rc));
+}
 
 netron_err nt_uv_write(netron_link *link, const netron_bytes *parts, size_t count, bool *done)
 {
     nt_uv_stream *s = netron_link_data(link);
-    uv_buf_t bufs[BUFS_MAX];
-    size_t total = 0;
+    struct iovec left[BUFS_MAX];
+    uv_os_fd_t fd;
+    size_t first = 0;
     if (count > BUFS_MAX)
         return nt_fail(NETRON_INTERNAL, "too many parts in one write");
-    for (size_t i = 0; i < count; i++) {
-        bufs[i] = uv_buf_init((char *)(uintptr_t)parts[i].data, (unsigned)parts[i].size);
-        total += parts[i].size;
-    }
-    int rc = uv_try_write(&s->u.stream, bufs, (unsigned)count);
-    if (rc < 0 && rc != UV_EAGAIN)
+    for (size_t i = 0; i < count; i++)
+        left[i] = (struct iovec){(void *)(uintptr_t)parts[i].data, parts[i].size};
+    int rc = uv_fileno(&s->u.handle, &fd);
+    if (rc == 0)
+        rc = send_parts(fd, left, &first, count);
+    if (rc != 0)
         return nt_fail(nt_uv_err(rc), "%s", uv_strerror(rc));
-    size_t taken = rc > 0 ? (size_t)rc : 0;
-    *done = taken == total;
-    if (*done)
-        return NETRON_OK;
-    size_t first = 0;
-    while (taken >= bufs[first].len)
-        taken -= bufs[first++].len;
-    bufs[first].base += taken;
-    bufs[first].len -= taken;
-    s->request.data = s;
-    rc = uv_write(&s->request, &s->u.stream, bufs + first, (unsigned)(count - first), on_written);
-    return rc == 0 ? NETRON_OK : nt_fail(nt_uv_err(rc), "%s", uv_strerror(rc));
+    *done = first == count;
+    if (!*done)
+        return write_later(s, fd, left + first, count - first);
+    drop_rest(s);
+    return NETRON_OK;
 }
 
 /* ---- listening ---- */

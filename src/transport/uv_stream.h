@@ -12,7 +12,7 @@ typedef struct nt_uv_stream {
         uv_pipe_t pipe;
     } u;
     netron_link *link;
-    uv_write_t request;
+    struct nt_uv_rest *rest; /* while the socket is full; else NULL */
 } nt_uv_stream;
 
 /* The slots of netron_transport_ops that do not depend on the kind of socket. */

@@ -1,0 +1,31 @@
+/* contract.h - what the nodes of the bench offer. */
+#ifndef BENCH_CONTRACT_H
+#define BENCH_CONTRACT_H
+
+#include <netron/netron.h>
+
+NETRON_SERVICE(calculator, "calculator@1.0.0", add, add_later, burn, range, download, upload,
+    publish, published, memory);
+NETRON_METHOD (calculator, add,       i64, (i64, a), (i64, b));
+NETRON_METHOD (calculator, add_later, i64, (i64, a), (i64, b));
+NETRON_METHOD (calculator, burn,      i64, (i64, a), (i64, b));
+NETRON_STREAM (calculator, range,     u64, (u64, count));
+NETRON_STREAM (calculator, download,  bytes, (u64, chunks));
+NETRON_METHOD (calculator, upload,    u64, (u64, number), (bytes, chunk));
+NETRON_METHOD (calculator, publish,   none, (u64, count));
+NETRON_EVENT  (calculator, published, (u64, number));
+NETRON_PROP_RO(calculator, memory,    u64);
+NETRON_DOC    (calculator, add_later, "Adds after other fibers had their turn.");
+NETRON_DOC    (calculator, burn,      "Adds after 20 µs of work.");
+NETRON_DOC    (calculator, range,     "0, 1, 2 … count - 1.");
+NETRON_DOC    (calculator, download,  "Chunks of 64 KiB that begin with their number.");
+NETRON_DOC    (calculator, upload,    "Takes a chunk that begins with its number; its size.");
+NETRON_DOC    (calculator, publish,   "Emits `published` so often, each when the last is answered.");
+NETRON_DOC    (calculator, memory,    "Bytes that malloc has handed out.");
+
+enum { BENCH_CHUNK = 64 * 1024 };
+
+/* Publish the calculator on the node. */
+NETRON_MUST_CHECK netron_err bench_expose(netron *node);
+
+#endif

@@ -1,0 +1,198 @@
+/* measure.c - see measure.h. */
+#include "measure.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- options ---- */
+
+static void parse_count(const char *text, void *out)
+{
+    char *end;
+    errno = 0;
+    unsigned long long count = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0)
+        bench_fail("'%s' is no count", text);
+    *(uint64_t *)out = count;
+}
+
+static void parse_few(const char *text, void *out)
+{
+    uint64_t count;
+    parse_count(text, &count);
+    if (count == 0 || count > 1000000)
+        bench_fail("'%s' is not from 1 to 1000000", text);
+    *(unsigned *)out = (unsigned)count;
+}
+
+static void parse_seconds(const char *text, void *out)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+    if (end == text || *end != '\0' || !(seconds >= 0 && seconds < 1e6))
+        bench_fail("'%s' is no number of seconds", text);
+    *(double *)out = seconds;
+}
+
+/* The only one that takes no text. */
+static void parse_flag(const char *text, void *out)
+{
+    (void)text;
+    *(bool *)out = true;
+}
+
+static const struct option {
+    const char *name;
+    void (*parse)(const char *text, void *out);
+    size_t offset;
+} known_options[] = {
+    {"--connections", parse_few, offsetof(bench_options, connections)},
+    {"--inflight", parse_few, offsetof(bench_options, inflight)},
+    {"--warm-up", parse_seconds, offsetof(bench_options, warm_up)},
+    {"--seconds", parse_seconds, offsetof(bench_options, seconds)},
+    {"--calls", parse_count, offsetof(bench_options, calls)},
+    {"--items", parse_count, offsetof(bench_options, items)},
+    {"--bytes", parse_count, offsetof(bench_options, bytes)},
+    {"--request", parse_few, offsetof(bench_options, request)},
+    {"--reply", parse_few, offsetof(bench_options, reply)},
+    {"--futures", parse_flag, offsetof(bench_options, futures)},
+    {"--epoll", parse_flag, offsetof(bench_options, epoll)},
+    {"--later", parse_flag, offsetof(bench_options, later)},
+    {"--burn", parse_flag, offsetof(bench_options, burn)},
+};
+
+static const struct option *find_option(const char *name)
+{
+    for (size_t i = 0; i < sizeof known_options / sizeof known_options[0]; i++)
+        if (strcmp(known_options[i].name, name) == 0)
+            return &known_options[i];
+    bench_fail("there is no option %s", name);
+}
+
+bench_options bench_parse(int argc, char **argv, const char *about)
+{
+    bench_options options = {.connections = 1,
+        .inflight = 1,
+        .warm_up = 0.1,
+        .seconds = 1,
+        .items = 1000000,
+        .bytes = 1 << 28,
+        .request = 60,
+        .reply = 12};
+    const char *words[2];
+    int count = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--", 2) == 0) {
+            const struct option *option = find_option(argv[i]);
+            bool takes_text = option->parse != parse_flag;
+            if (takes_text && i + 1 == argc)
+                bench_fail("%s needs a value", argv[i]);
+            i += takes_text;
+            option->parse(argv[i], (char *)&options + option->offset);
+        } else if (count < 2) {
+            words[count++] = argv[i];
+        } else {
+            bench_fail("'%s' is one word too many", argv[i]);
+        }
+    }
+    if (count != 2)
+        bench_fail("usage: %s %s", argv[0], about);
+    options.mode = words[0];
+    options.url = words[1];
+    return options;
+}
+
+/* ---- the meter ---- */
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+uint64_t bench_now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+void bench_begin(bench_meter *meter)
+{
+    meter->begun_done = meter->done;
+    meter->begun_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    meter->begun_ns = bench_now_ns();
+}
+
+void bench_end(bench_meter *meter)
+{
+    meter->ended_ns = bench_now_ns();
+    meter->ended_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    meter->ended_done = meter->done;
+}
+
+void bench_start(bench_meter *meter, const bench_options *options)
+{
+    *meter = (bench_meter){.options = options, .made_ns = bench_now_ns()};
+    if (options->calls != 0 || options->warm_up == 0)
+        bench_begin(meter);
+}
+
+static bool have_passed(uint64_t since_ns, double seconds)
+{
+    return (double)(bench_now_ns() - since_ns) >= seconds * 1e9;
+}
+
+bool bench_is_over(bench_meter *meter)
+{
+    if (meter->options->calls != 0)
+        return meter->done >= meter->options->calls;
+    if (meter->begun_ns == 0) {
+        if (have_passed(meter->made_ns, meter->options->warm_up))
+            bench_begin(meter);
+        return false;
+    }
+    if (meter->ended_ns == 0 && have_passed(meter->begun_ns, meter->options->seconds))
+        bench_end(meter);
+    return meter->ended_ns != 0;
+}
+
+void bench_print(bench_meter *meter)
+{
+    if (meter->ended_ns == 0)
+        bench_end(meter);
+    uint64_t calls = meter->ended_done - meter->begun_done;
+    double seconds = (double)(meter->ended_ns - meter->begun_ns) / 1e9;
+    if (calls == 0)
+        bench_fail("nothing was answered in %.3f s", seconds);
+    printf("{\"calls\":%" PRIu64 ",\"seconds\":%.6f,\"rate\":%.1f,\"cpu_ns\":%.1f,"
+           "\"total\":%" PRIu64 "}\n",
+        calls, seconds, (double)calls / seconds,
+        (double)(meter->ended_cpu_ns - meter->begun_cpu_ns) / (double)calls, meter->done);
+    fflush(stdout);
+}
+
+/* ---- the rest ---- */
+
+void bench_hold(unsigned connections)
+{
+    printf("{\"connections\":%u}\n", connections);
+    fflush(stdout);
+    while (getchar() != '\n')
+        if (feof(stdin))
+            exit(0); /* whoever started this is gone */
+}
+
+void bench_fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    exit(1);
+}

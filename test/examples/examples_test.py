@@ -1,0 +1,592 @@
+#!/usr/bin/env python3
+"""The examples, as the description of each says: what clients print, what the command answers.
+
+    examples_test.py [BUILD] [unittest args]      BUILD is build/release unless told
+
+BUILD holds netron, examples/ and the programs of this folder (test/examples/). Servers listen on
+free ports; nothing sleeps until something is ready: it is asked until it answers, or a deadline has
+passed. The last line is "N passed, N failed".
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+EXAMPLES = ROOT / "examples"
+PATIENCE = 60  # seconds, for machines that run sanitizers
+SCHEMES = ("ws", "tcp", "unix")
+
+build = None    # the build folder
+settings = {}   # of its CMakeCache.txt
+scratch = None  # a folder for sockets and copies
+
+
+def environment(**extra):
+    kept = {k: v for k, v in os.environ.items() if k not in ("NETRON_URL", "TERM")}
+    kept.update(LC_ALL="C", **extra)
+    return kept
+
+
+def run(*words, env=None, **how):
+    return subprocess.run([str(word) for word in words], env=environment(**(env or {})), text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=PATIENCE, **how)
+
+
+def netron(*words, command=None, **how):
+    return run(command or build / "netron", *words, **how)
+
+
+def example(name):
+    return str(build / "examples" / name)
+
+
+def helper(name):
+    return str(build / "test/examples" / name)
+
+
+addresses = 0
+
+
+def free_address(scheme):
+    global addresses
+    addresses += 1
+    if scheme == "unix":
+        return f"unix://{scratch}/{addresses}.sock"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"{scheme}://127.0.0.1:{probe.getsockname()[1]}"
+
+
+class Server:
+    """A program that serves. An URL among its words is filled in; it is up when it answers."""
+
+    def __init__(self, *words, scheme="ws", env=None):
+        self.env = env
+        for _ in range(5):  # a port that was free may be taken before the server has it
+            self.url = free_address(scheme)
+            if self.begin([self.url if word == "URL" else word for word in words]):
+                return
+            self.out, self.err = self.process.communicate()
+        raise AssertionError(f"{words[0]} does not start: {self.err}")
+
+    def begin(self, words):
+        self.process = subprocess.Popen(words, env=environment(**(self.env or {})), text=True,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            answers = netron("describe", self.url).returncode == 0
+            try:
+                self.process.wait(0.02)
+                return False
+            except subprocess.TimeoutExpired:
+                if answers:
+                    return True
+        self.process.kill()
+        return False
+
+    def stop(self):
+        if self.process.returncode is None:
+            self.process.terminate()
+            self.out, self.err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def serve(self, *words, said="", **how):
+        """A server until the end of the test: it ends well and has said nothing else."""
+        server = Server(*words, **how)
+
+        def ended():
+            self.assertEqual((server.stop(), server.out, server.err), (0, "", said))
+        self.addCleanup(ended)
+        return server.url
+
+    def stop(self):
+        """End the servers now."""
+        self.doCleanups()
+
+    def ends(self, result, expected):
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, expected, ""))
+
+    def prints(self, expected, *words, **how):
+        self.ends(netron(*words, **how), expected)
+
+    def fails(self, *words, says=(), **how):
+        """The far side answers an error, which stands on standard error."""
+        result = netron(*words, **how)
+        self.assertEqual((result.returncode, result.stdout), (1, ""), result.stderr)
+        for pattern in says:
+            self.assertRegex(result.stderr, pattern)
+        return result.stderr
+
+    def everywhere(self, name, client, expected):
+        """The same client against a fresh server, over each transport."""
+        for scheme in SCHEMES:
+            with self.subTest(scheme):
+                url = self.serve(example(f"{name}/server"), "URL", scheme=scheme)
+                if callable(client):
+                    client(url)
+                else:
+                    self.ends(run(example(client), url), expected)
+                self.stop()
+
+
+FIBONACCI = "0\n1\n1\n2\n3\n5\n8\n13\n21\n34\n"
+LAST_FIBONACCI = "12200160415121876738"
+
+
+class E01Calculator(Case):
+    def calculator(self):
+        return self.serve(example("e01/server"), "URL")
+
+    def test_client(self):
+        self.everywhere("e01", "e01/client", "8\n" + FIBONACCI)
+
+    def test_command(self):
+        url = self.calculator()
+        self.prints("8\n", "call", url, "calculator@1.0.0", "add", "5", "3")
+        self.prints(FIBONACCI, "call", url, "calculator", "fibonacci", "10")
+
+    def test_describe(self):
+        signatures = ("calculator@1.0.0\n  add(i64 a, i64 b) -> i64\n"
+                      "  fibonacci(u32 n) -> stream u64\n")
+        self.prints(signatures, "describe", self.calculator(), "calculator")
+
+    def test_a_stream_of_nothing_ends_well(self):
+        url = self.calculator()
+        self.prints("", "call", url, "calculator", "fibonacci", "0")
+        self.ends(run(helper("fibonacci"), url, 0), "")
+
+    def test_the_last_number_that_fits(self):
+        url = self.calculator()
+        for result in (netron("call", url, "calculator", "fibonacci", "94"),
+                       run(helper("fibonacci"), url, 94)):
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            numbers = result.stdout.splitlines()
+            self.assertEqual((len(numbers), numbers[-1]), (94, LAST_FIBONACCI))
+            for n in range(2, 94):
+                self.assertEqual(int(numbers[n]), int(numbers[n - 1]) + int(numbers[n - 2]))
+
+    def test_one_more_names_n(self):
+        url = self.calculator()
+        self.fails("call", url, "calculator", "fibonacci", "95", says=[r"\bn\b"])
+        result = run(helper("fibonacci"), url, 95)
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertRegex(result.stderr, r"^400 .*\bn\b")
+
+    def test_a_sum_that_does_not_fit(self):
+        self.fails("call", self.calculator(), "calculator", "add", "9223372036854775807", "1",
+                   says=[r"does not fit"])
+
+    def test_a_wrong_argument_is_named(self):
+        self.fails("call", self.calculator(), "calculator", "add", '"x"', "3",
+                   says=[r"\ba\b", r"\bi64\b"])
+
+    def test_a_version_that_is_not_there(self):
+        self.fails("call", self.calculator(), "calculator@^2", "add", "1", "1",
+                   says=[r"1\.0\.0"])
+
+
+class Lines(Case):
+    def test_every_program_has_under_40(self):
+        programs = [*EXAMPLES.glob("e*/*.c"), *EXAMPLES.glob("e*/*.cpp")]
+        self.assertGreater(len(programs), 14)
+        for program in programs:
+            self.assertLess(len(program.read_text().splitlines()), 40, program)
+
+
+class E01Cpp(Case):
+    """The calculator in C++, alone and with the one in C."""
+
+    def setUp(self):
+        if not os.path.exists(example("e01cpp/server")):
+            self.skipTest("this build has no C++")
+
+    def test_client(self):
+        self.everywhere("e01cpp", "e01cpp/client", "8\n" + FIBONACCI)
+
+    def test_with_c(self):
+        self.everywhere("e01", "e01cpp/client", "8\n" + FIBONACCI)
+        self.everywhere("e01cpp", "e01/client", "8\n" + FIBONACCI)
+
+    def test_errors(self):
+        url = self.serve(example("e01cpp/server"), "URL")
+        self.fails("call", url, "calculator", "fibonacci", "95", says=[r"\bn\b"])
+        self.fails("call", url, "calculator", "add", "9223372036854775807", "1",
+                   says=[r"does not fit"])
+
+
+class E02Versions(Case):
+    def test_client(self):
+        self.everywhere("e02", "e02/client", "v1 v2\n")
+
+    def test_command(self):
+        url = self.serve(example("e02/server"), "URL")
+        for answer, service, *words in (("v1", "auth@1.0.0", "t"), ("v2", "auth@2.0.0", "t", "r"),
+                                        ("v2", "auth", "t", "r"), ("v1", "auth@^1", "t")):
+            self.prints(answer + "\n", "call", url, service, "whoami", *words)
+        self.fails("call", url, "auth@3.0.0", "whoami", "t",
+                   says=[r"\b404\b", r"1\.0\.0", r"2\.0\.0"])
+
+    def test_a_version_that_is_taken(self):
+        server = Server(helper("twice"), "URL")
+        self.addCleanup(server.stop)
+        self.prints("the first\n", "call", server.url, "auth@1.0.0", "whoami", "t")
+        self.prints("auth@1.0.0\n  whoami(str token) -> str\n", "describe", server.url)
+        self.assertEqual((server.stop(), server.out), (0, ""))
+        lines = server.err.splitlines()
+        self.assertEqual(len(lines), 3, lines)
+        self.assertEqual(lines[0], "the first: 0 ")
+        for line, who in zip(lines[1:], ("the second", "the first again")):
+            self.assertRegex(line, rf"^{who}: 409 .*auth@1\.0\.0")
+
+
+class E03Name(Case):
+    def test_command(self):
+        def ask(url):
+            self.prints("2\n", "call", url, "user-management", "count")
+        self.everywhere("e03", ask, None)
+
+    def test_describe(self):
+        url = self.serve(example("e03/server"), "URL")
+        self.prints("user-management@1.2.3\n  count() -> u32\n",
+                    "describe", url, "user-management")
+
+    def test_refused_names(self):
+        result = run(helper("names"))
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        said = [line.split("|", 2) for line in result.stdout.splitlines()]
+        *refused, right = said
+        self.assertEqual([name for name, _, _ in refused],
+                         ["user management@1.2.3", "user-management@1.2", "user-management@",
+                          "@1.0.0"])
+        for name, code, message in refused:
+            self.assertEqual(code, "400", name)
+            shown = message.replace(name, "")  # a right one, and not the name itself
+            self.assertRegex(shown, r"(?<![\w@ -])[a-z]\w*([.-]\w+)*@\d+\.\d+\.\d+\b", name)
+        self.assertEqual(right, ["user-management@1.2.3", "0", ""])
+
+
+class E04Readonly(Case):
+    def test_client(self):
+        self.everywhere("e04", "e04/client", "1.0.0 Alice\n")
+
+    def test_command(self):
+        url = self.serve(example("e04/server"), "URL")
+        self.prints("1.0.0\n", "get", url, "users", "version")
+        self.fails("set", url, "users", "version", "2", says=[r"(?i)read-?only"])
+        self.prints("1.0.0\n", "get", url, "users", "version")
+        self.fails("call", url, "users", "getUserById", "u9", says=[r"\b404\b.*no such user"])
+        self.fails("call", url, "users", "hidden", says=[r"\b404\b.*\bgetUserById\b"])
+
+    def test_writing_it_does_not_compile(self):
+        source = (EXAMPLES / "e04/client.c").read_text()
+        place = "    return NETRON_OK;\n"
+        self.assertEqual(source.count(place), 1)
+        for wrong, line in ((False, "    NETRON_TRY(users__version_get(&proxy, &version));\n"),
+                            (True, '    users__version_set(&proxy, netron_s("2"));\n')):
+            file = pathlib.Path(scratch) / "client.c"
+            file.write_text(source.replace(place, line + place))
+            result = run(settings.get("CMAKE_C_COMPILER", "cc"), "-std=c11", "-fsyntax-only",
+                         f"-I{ROOT}/include", f"-I{EXAMPLES}/e04", file)
+            if not wrong:
+                self.ends(result, "")
+                continue
+            self.assertNotEqual(result.returncode, 0)
+            number = file.read_text().splitlines().index(line.rstrip()) + 1
+            error = next(text for text in result.stderr.splitlines() if "error:" in text)
+            self.assertRegex(error, rf"client\.c:{number}:.*users__version_set")
+
+
+class E05Plain(Case):
+    def test_command(self):
+        def ask(url):
+            self.prints("42\n", "call", url, "kinds", "calculate", "21")
+            self.prints("0.5\n", "call", url, "kinds", "calculate", "0.25")
+        self.everywhere("e05", ask, None)
+
+
+class E06Waiting(Case):
+    def test_client(self):
+        self.everywhere("e06", "e06/client", "soon late\n")
+
+    def test_a_caller_that_leaves_is_not_counted(self):
+        url = self.serve(example("e06/server"), "URL")
+        self.prints('{"id":1,"text":"done"}\n', "call", url, "slow", "fetchData", "0")
+        self.fails("call", "--timeout", "100ms", url, "slow", "fetchData", "60000",
+                   says=[r"\b408\b"])
+        self.prints('{"id":2,"text":"done"}\n', "call", url, "slow", "fetchData", "0")
+
+    def test_nor_when_its_wait_would_be_over(self):
+        url = self.serve(example("e06/server"), "URL")
+        self.fails("call", "--timeout", "50ms", url, "slow", "fetchData", "1000", says=[r"408"])
+        self.prints('{"id":1,"text":"done"}\n', "call", url, "slow", "fetchData", "1000")
+
+    def test_waiting_holds_up_nobody(self):
+        url = self.serve(example("e06/server"), "URL")
+        waits = subprocess.Popen([str(build / "netron"), "call", "--timeout", "1m", url, "slow",
+                                  "fetchData", "3000"], env=environment(), text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        answered = 0
+        while waits.poll() is None:
+            answered += 1
+            result = netron("call", url, "slow", "fetchData", "0")
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+        out, err = waits.communicate()
+        self.assertEqual(err, "")
+        self.assertGreater(answered, 1)
+        self.assertIn(json.loads(out)["id"], (answered, answered + 1))
+
+
+class E07Records(Case):
+    def test_client(self):
+        def read(url):
+            self.prints("0\n", "get", url, "feed", "left")
+            self.ends(run(example("e07/client"), url), "0 2\n1 2\n2 2\nleft 1\n")
+            self.prints("1\n", "get", url, "feed", "left")
+            self.ends(run(example("e07/client"), url), "0 2\n1 2\n2 2\nleft 2\n")
+            self.prints("2\n", "get", url, "feed", "left")
+        self.everywhere("e07", read, None)
+
+    def test_reading_to_the_end_is_not_leaving(self):
+        url = self.serve(example("e07/server"), "URL")
+        items = "".join('{"index":%d,"payload":"YWI="}\n' % i for i in range(3))
+        self.prints(items, "call", url, "feed", "streamData", "3")
+        self.prints("0\n", "get", url, "feed", "left")
+
+
+class E08ClosedSet(Case):
+    def test_client(self):
+        self.everywhere("e08", "e08/client", "active inactive\n")
+
+    def test_describe(self):
+        url = self.serve(example("e08/server"), "URL")
+        self.prints("account@1.0.0\n  deactivate() -> none\n"
+                    "  readonly status: active | inactive\n", "describe", url, "account")
+
+    def test_command(self):
+        url = self.serve(example("e08/server"), "URL")
+        self.prints("active\n", "get", url, "account", "status")
+        self.prints("", "call", url, "account", "deactivate")
+        self.prints("inactive\n", "get", url, "account", "status")
+
+    def outside(self, value):
+        return self.serve(helper("outside"), "serve", "URL", value)
+
+    def test_a_value_of_the_set_from_outside(self):
+        self.ends(run(helper("outside"), "get", self.outside('"inactive"')), "0||1\n")
+
+    def test_a_value_outside_the_set(self):
+        for value in ("suspended", "", "ACTIVE", "activer"):
+            with self.subTest(value):
+                url = self.outside(json.dumps(value))
+                said = run(helper("outside"), "get", url).stdout
+                self.assertRegex(said, r"^422\|.*\|77\n$")
+                self.assertIn(f'"{value}"', said)
+                self.assertIn("active | inactive", said)
+                result = run(example("e08/client"), url)
+                self.assertEqual((result.returncode, result.stdout), (1, ""))
+                self.assertIn(f'"{value}"', result.stderr)
+                self.stop()
+
+    def test_no_text_at_all(self):
+        for value in ("1", "0", "null", "true", '["active"]'):
+            with self.subTest(value):
+                said = run(helper("outside"), "get", self.outside(value)).stdout
+                self.assertRegex(said, r"^422\|.*\|77\n$")
+                self.assertIn("active | inactive", said)
+                self.stop()
+
+
+class E10Packet(Case):
+    def test_the_packet_taken_apart(self):
+        self.ends(run(example("e10/packet_test")),
+                  "id 7 type 5 impulse 1 error 0 stream 4 index 10 last 1 live 1\n")
+
+    def test_a_call_as_bytes_and_an_answer(self):
+        self.ends(run(helper("packet")),
+                  "000000014394b063616c63756c61746f7240312e302e30a36164640503\n8\n")
+
+
+class Numbers(Case):
+    """Integers keep every bit; 5 reaches an f64, 5.5 does not reach an i64."""
+    SIGNED = (0, -1, 2**53 + 1, -2**53 - 1, 2**63 - 1, -2**63)
+    UNSIGNED = (0, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1)
+
+    def setUp(self):
+        self.url = self.serve(helper("numbers"), "serve", "URL")
+
+    def same(self, member, value, expected=None):
+        expected = value if expected is None else expected
+        self.prints(f"{expected}\n", "call", self.url, "numbers", member, str(value))
+
+    def test_signed(self):
+        for number in self.SIGNED:
+            self.same("same_i64", number)
+
+    def test_unsigned(self):
+        for number in self.UNSIGNED:
+            self.same("same_u64", number)
+            self.prints("", "set", self.url, "numbers", "last", str(number))
+            self.prints(f"{number}\n", "get", self.url, "numbers", "last")
+
+    def test_any(self):
+        for number in self.SIGNED + self.UNSIGNED:
+            self.same("same_any", number)
+            self.same("same_any", f'{{"n":[{number}]}}')
+
+    def test_a_list_and_a_stream(self):
+        listed = json.dumps(self.UNSIGNED, separators=(",", ":"))
+        self.same("same_list", listed)
+        self.prints(f"0\n{2**64 - 1}\n", "call", self.url, "numbers", "both_ends")
+
+    def test_between_nodes(self):
+        self.stop()
+        for scheme in SCHEMES:
+            with self.subTest(scheme):
+                url = self.serve(helper("numbers"), "serve", "URL", scheme=scheme)
+                self.ends(run(helper("numbers"), "call", url), "")
+                self.stop()
+
+    def test_integers_reach_floats(self):
+        self.same("same_f64", 5)
+        self.same("same_f64", 5.5)
+        self.same("same_f64", -2**53)
+
+    def test_whole_floats_reach_integers(self):
+        self.same("same_i64", "5.0", 5)
+        self.same("same_u64", "5.0", 5)
+
+    def test_what_does_not_fit(self):
+        for member, what, values in (
+                ("same_i64", r"i64", (5.5, 2**63, -2**63 - 1, "1e300", "-1e19")),
+                ("same_u64", r"u64", (5.5, -1, 2**64, "1e300"))):
+            for value in values:
+                with self.subTest(member, value=value):
+                    self.fails("call", self.url, "numbers", member, str(value),
+                               says=[rf"\b400\b.*\bn\b.*\b{what}\b"])
+
+
+class OwnFile(Case):
+    """A file of a user's own, far from the tree."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="hello-", dir=scratch)
+        self.file = shutil.copy(EXAMPLES / "hello/hello.c", self.folder)
+
+    def greeted(self, url, **how):
+        for count, words in enumerate((["World"], [], ["World"])):
+            name = words[0] if words else "you"
+            self.prints(f"Hello, {name}! ({count})\n", "call", url, "hello", "greet", *words,
+                        **how)
+
+
+class Hello(OwnFile):
+    def test_it_has_about_30_lines(self):
+        self.assertLess(len(pathlib.Path(self.file).read_text().splitlines()), 40)
+
+    def test_netron_run(self):
+        node = subprocess.Popen([str(build / "netron"), "run", "--json", "hello.c",
+                                 "--listen", "ws://127.0.0.1:0"], cwd=self.folder,
+                                env=environment(), text=True, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            self.assertTrue(select.select([node.stdout], [], [], PATIENCE)[0], "nothing came")
+            line = node.stdout.readline()
+            self.assertTrue(line, "it ended")
+            self.greeted(json.loads(line)["listening"][0])
+        finally:
+            node.terminate()
+            _, err = node.communicate(timeout=PATIENCE)
+        self.assertEqual((node.returncode, err), (0, ""))
+        self.assertEqual(os.listdir(self.folder), ["hello.c"])
+
+
+class Installed(OwnFile):
+    """The same after cmake --install: what a user builds with pkg-config."""
+
+    @classmethod
+    def setUpClass(cls):
+        if settings.get("NETRON_SANITIZE"):
+            raise unittest.SkipTest("what is built with sanitizers is not installed")
+        cls.prefix = pathlib.Path(tempfile.mkdtemp(prefix="prefix-", dir=scratch))
+        done = run(settings.get("CMAKE_COMMAND", "cmake"), "--install", build, "--prefix",
+                   cls.prefix)
+        assert done.returncode == 0, done.stderr
+        found = list(cls.prefix.glob("**/netron.pc"))
+        assert len(found) == 1, found
+        cls.pkg_config = {"PKG_CONFIG_PATH": str(found[0].parent)}
+        cls.library = {"LD_LIBRARY_PATH": str(found[0].parent.parent),
+                       "DYLD_LIBRARY_PATH": str(found[0].parent.parent)}
+
+    def compiled(self, command):
+        """By a shell, as in the manual."""
+        done = run("sh", "-c", command, env=self.pkg_config, cwd=self.folder)
+        self.ends(done, "")
+
+    def test_hello_as_a_program(self):
+        self.compiled("cc -Wall -Wextra -Werror hello.c $(pkg-config --cflags --libs netron)"
+                      " -o hello")
+        url = self.serve(f"{self.folder}/hello", "--listen", "URL", env=self.library)
+        self.greeted(url, command=self.prefix / "bin/netron")
+
+    def test_the_calculator_in_cpp(self):
+        for name in ("server", "client"):
+            self.compiled(f"c++ -std=c++17 -Wall -Wextra -Werror {EXAMPLES}/e01cpp/{name}.cpp"
+                          f" $(pkg-config --cflags --libs netron) -o {name}")
+        url = self.serve(f"{self.folder}/server", "URL", env=self.library)
+        self.ends(run(f"{self.folder}/client", url, env=self.library), "8\n" + FIBONACCI)
+
+
+class Counted(unittest.TextTestResult):
+    """How many tests passed and failed, those whose class did not come up included."""
+
+    def __init__(self, *words, **how):
+        super().__init__(*words, **how)
+        self.passed = 0
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.passed += 1
+
+    def failed(self):
+        wrong = [test for test, _ in self.failures + self.errors] + self.unexpectedSuccesses
+        return len({getattr(test, "test_case", test).id() for test in wrong})
+
+
+def main():
+    global build, settings, scratch
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", nargs="?", default=str(ROOT / "build/release"))
+    options, rest = parser.parse_known_args()
+    build = pathlib.Path(options.build).resolve()
+    cache = (build / "CMakeCache.txt").read_text()
+    settings = dict(re.findall(r"(?m)^(\w+):\w+=(.*)$", cache))
+    scratch = tempfile.mkdtemp(prefix="netron-examples-")
+    try:
+        runner = unittest.TextTestRunner(resultclass=Counted)
+        result = unittest.main(argv=[sys.argv[0], *rest], testRunner=runner, exit=False).result
+    finally:
+        shutil.rmtree(scratch)
+    skipped = f", {len(result.skipped)} skipped" if result.skipped else ""
+    print(f"{result.passed} passed, {result.failed()} failed{skipped}", flush=True)
+    sys.exit(0 if result.wasSuccessful() and result.passed else 1)
+
+
+if __name__ == "__main__":
+    main()
