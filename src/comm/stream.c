@@ -355,8 +355,10 @@ void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason
     while ((stream = nt_idmap_any(&session->readers)) != NULL) {
         bool was_unclaimed = stream->is_unclaimed;
         stream->is_unclaimed = false;
-        nt_stream_finish(stream, err, reason);
-        close_table(stream);
+        if (stream->is_ended)
+            close_table(stream); /* it had ended before anybody claimed it */
+        else
+            nt_stream_finish(stream, err, reason);
         if (was_unclaimed)
             nt_stream_unref(stream);
     }
