@@ -72,19 +72,11 @@ int cli_fail(cli *c, netron_err err, int code, const char *fix)
     return code;
 }
 
-static void drop_line(void *user, netron_log_level level, const char *line)
-{
-    (void)user;
-    (void)level;
-    (void)line;
-}
-
 netron *cli_node_new(const cli *c, const char *id, netron_log_level usual)
 {
     netron_log_level level = c->common.log.is_given ? c->common.log.level : usual;
     netron_options options = {
         .id = id,
-        .log = level == NETRON_LOG_NONE ? drop_line : NULL,
         .log_level = level,
     };
     return netron_new(&options);

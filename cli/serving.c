@@ -96,7 +96,10 @@ int cli_serve(cli *c, const cli_serving *how, const nt_module *const *modules, s
     netron *node = cli_node_new(c, how->id, NETRON_LOG_WARN);
     if (node == NULL)
         return cli_fail(c, netron_last_error()->code, CLI_USAGE, NULL);
-    int code = expose_all(c, node, modules, count);
+    /* Other people's handlers run here: an overflow of theirs should say whose it is. */
+    int code = netron_catch_overflow(node) == NETRON_OK
+                   ? expose_all(c, node, modules, count)
+                   : cli_fail(c, netron_last_error()->code, CLI_USAGE, NULL);
     if (code == CLI_OK)
         code = listen_all(c, node, &how->listen);
     if (code == CLI_OK)

@@ -282,10 +282,12 @@ static void run_until_stopped(netron *node)
     nt_loop_enter(loop);
     nt_loop_leave(loop);
     loop->is_running = true;
+    loop->until = &node->is_stopped;
     while (!node->is_stopped) {
         uv_run(loop->uv, UV_RUN_ONCE);
         nt_node_maybe_stopped(node);
     }
+    loop->until = NULL;
     loop->is_running = false;
 }
 

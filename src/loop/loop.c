@@ -69,6 +69,9 @@ void nt_loop_leave(nt_loop *loop)
     flush_all(loop);
     arm(loop);
     loop->depth--;
+    /* What main waits for may come before libuv polls, which must then not block. */
+    if (loop->until != NULL && *loop->until)
+        uv_stop(loop->uv);
     if (loop->fibers.ready != NULL || loop->fibers.later != NULL ||
         !nt_list_is_empty(&loop->dirty))
         nt_loop_touch(loop);
@@ -287,7 +290,9 @@ void nt_loop_run_until(nt_loop *loop, const bool *done)
     nt_loop_enter(loop);
     nt_loop_leave(loop);
     loop->is_running = true;
+    loop->until = done;
     while (!*done)
         uv_run(loop->uv, UV_RUN_ONCE);
+    loop->until = NULL;
     loop->is_running = false;
 }

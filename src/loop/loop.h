@@ -27,6 +27,7 @@ typedef struct nt_loop {
     bool is_own;
     bool is_closing;
     bool is_running;    /* inside uv_run() of ours */
+    const bool *until;  /* what that uv_run() waits for */
     bool in_thread;     /* runs in a thread of its own (netron_start) */
     unsigned refs;      /* nodes */
     unsigned handles;   /* of ours that are still open */

@@ -34,7 +34,8 @@ static inline bool nt_timer_is_running(const nt_timer *timer)
     return timer->link.next != NULL;
 }
 
-/* Run timer->fn once at due_ms. The timer must not be running; its memory is the caller's until it fired or was removed. */
+/* Run timer->fn once at due_ms. The timer must not be running; its memory is the caller's until it
+ * fired or was removed. */
 static inline void nt_wheel_add(nt_wheel *wheel, nt_timer *timer, uint64_t due_ms)
 {
     if (due_ms <= wheel->now_ms)

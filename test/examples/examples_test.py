@@ -107,12 +107,13 @@ class Server:
 class Case(unittest.TestCase):
     maxDiff = None
 
-    def serve(self, *words, said="", **how):
+    def serve(self, *words, prints="", **how):
         """A server until the end of the test: it ends well and has said nothing else."""
         server = Server(*words, **how)
 
         def ended():
-            self.assertEqual((server.stop(), server.out, server.err), (0, "", said))
+            self.assertEqual((server.stop(), server.out, server.err),
+                             (0, prints.replace("URL", server.url), ""))
         self.addCleanup(ended)
         return server.url
 
@@ -277,8 +278,7 @@ class E03Name(Case):
                           "@1.0.0"])
         for name, code, message in refused:
             self.assertEqual(code, "400", name)
-            shown = message.replace(name, "")  # a right one, and not the name itself
-            self.assertRegex(shown, r"(?<![\w@ -])[a-z]\w*([.-]\w+)*@\d+\.\d+\.\d+\b", name)
+            self.assertIn("write e.g. user-management@1.2.3", message, name)
         self.assertEqual(right, ["user-management@1.2.3", "0", ""])
 
 
@@ -337,21 +337,6 @@ class E06Waiting(Case):
         self.fails("call", "--timeout", "50ms", url, "slow", "fetchData", "1000", says=[r"408"])
         self.prints('{"id":1,"text":"done"}\n', "call", url, "slow", "fetchData", "1000")
 
-    def test_waiting_holds_up_nobody(self):
-        url = self.serve(example("e06/server"), "URL")
-        waits = subprocess.Popen([str(build / "netron"), "call", "--timeout", "1m", url, "slow",
-                                  "fetchData", "3000"], env=environment(), text=True,
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        answered = 0
-        while waits.poll() is None:
-            answered += 1
-            result = netron("call", url, "slow", "fetchData", "0")
-            self.assertEqual((result.returncode, result.stderr), (0, ""))
-        out, err = waits.communicate()
-        self.assertEqual(err, "")
-        self.assertGreater(answered, 1)
-        self.assertIn(json.loads(out)["id"], (answered, answered + 1))
-
 
 class E07Records(Case):
     def test_client(self):
@@ -405,11 +390,11 @@ class E08ClosedSet(Case):
                 self.stop()
 
     def test_no_text_at_all(self):
+        """Never a wrong number, not even for a number."""
         for value in ("1", "0", "null", "true", '["active"]'):
             with self.subTest(value):
                 said = run(helper("outside"), "get", self.outside(value)).stdout
-                self.assertRegex(said, r"^422\|.*\|77\n$")
-                self.assertIn("active | inactive", said)
+                self.assertRegex(said, r"^422\|.*expected .+, found .+\|77\n$")
                 self.stop()
 
 
@@ -542,7 +527,8 @@ class Installed(OwnFile):
     def test_hello_as_a_program(self):
         self.compiled("cc -Wall -Wextra -Werror hello.c $(pkg-config --cflags --libs netron)"
                       " -o hello")
-        url = self.serve(f"{self.folder}/hello", "--listen", "URL", env=self.library)
+        url = self.serve(f"{self.folder}/hello", "--listen", "URL", env=self.library,
+                         prints="hello@1.0.0 on URL\n")
         self.greeted(url, command=self.prefix / "bin/netron")
 
     def test_the_calculator_in_cpp(self):
@@ -569,6 +555,10 @@ class Counted(unittest.TextTestResult):
         return len({getattr(test, "test_case", test).id() for test in wrong})
 
 
+class Runner(unittest.TextTestRunner):
+    resultclass = Counted
+
+
 def main():
     global build, settings, scratch
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -579,8 +569,7 @@ def main():
     settings = dict(re.findall(r"(?m)^(\w+):\w+=(.*)$", cache))
     scratch = tempfile.mkdtemp(prefix="netron-examples-")
     try:
-        runner = unittest.TextTestRunner(resultclass=Counted)
-        result = unittest.main(argv=[sys.argv[0], *rest], testRunner=runner, exit=False).result
+        result = unittest.main(argv=[sys.argv[0], *rest], testRunner=Runner, exit=False).result
     finally:
         shutil.rmtree(scratch)
     skipped = f", {len(result.skipped)} skipped" if result.skipped else ""

@@ -125,7 +125,6 @@ def unread(c):
         body = "x" * 100_000
         for index in range(0, 1000):
             peer.send(wire.chunk(9, 7, index, body))
-        peer.add()
         got = result(peer)
         expect(got["code"] == 429 and got["bytes"] < 5 * MIB, f"100 MB unread: {got}")
 
@@ -134,13 +133,10 @@ def unread(c):
 def unread_after_gap(c):
     """The same when the bytes come out of a gap that closes at last."""
     peer = c.connect("tcp")
-    peer.send(drink(peer, 7, wait_ms=600))
     body = "x" * 100_000
-    for index in range(1, 60):
-        peer.send(wire.chunk(9, 7, index, body))
-    peer.send(wire.chunk(9, 7, 0, body))
-    for index in range(60, 1000):
-        peer.send(wire.chunk(9, 7, index, body))
+    peer.send(drink(peer, 7, wait_ms=2000), *(wire.chunk(9, 7, i, body) for i in range(1, 39)))
+    peer.send(*(wire.chunk(9, 7, i, body) for i in [0] + list(range(39, 500))))
+    peer.send(wire.chunk(9, 7, 500, None, wire.EOS))
     got = result(peer)
     expect(got["code"] == 429 and got["bytes"] < 9 * MIB, f"after a gap: {got}")
 
@@ -176,11 +172,9 @@ def stalled_stream(c):
     for scheme in c.urls:
         peer = c.connect(scheme)
         peer.send(wire.call(1, LAB, "endless", 10_000))
-        for _ in range(50):
-            c.bystander.add()
-        data = peer.read_to_end(60)
+        c.target.settle()  # without this peer reading anything
+        data = peer.read_to_end()
         expect(len(data) < 64 * MIB, f"{len(data)} bytes came")
-        c.target.settle()
 
 
 @case()
@@ -201,8 +195,8 @@ def cancels(c):
         for i in range(count):
             got = peer.next_packet()
             expect(got.is_error and got.value.code == 499, f"a cancelled call: {got}")
-        for round_ in range(20):
-            peer.send(wire.call(2, LAB, "endless", 100))
+        for _ in range(5):
+            peer.send(wire.call(2, LAB, "endless", 10_000))
             reference = peer.reply_to(2).value
             stream = int(wire.Reader(reference.data).value())
             peer.send(wire.head(stream, wire.CANCEL) + b"\xc3", wire.head(stream, wire.CANCEL) + b"\xc3",

@@ -44,14 +44,14 @@ class Target:
         self.bystander = link.connect(self.node.urls["ws"], "bystander")
         self.bystander.add()
 
-    def settle(self):
-        """Wait until what a case left behind is gone."""
+    def settle(self, peers=0):
+        """Wait until what a case left behind is gone, but for so many peers."""
         deadline = time.monotonic() + link.DEADLINE
         while True:
             got = self.bystander.call("lab@1.0.0", "figures").value
             left = {k: got[k] for k in ("streams", "subscriptions", "calls_pending") if got[k]}
-            if got["peers"] > 1:
-                left["peers"] = got["peers"] - 1
+            if got["peers"] > 1 + peers:
+                left["peers"] = got["peers"] - 1 - peers
             if not left:
                 return
             if time.monotonic() > deadline:

@@ -428,6 +428,9 @@ def main():
     if options.table:
         print(table)
         return 0
+    for program in ("replay_node", "replay_client"):
+        if not os.access(os.path.join(options.build, program), os.X_OK):
+            parser.error(f"{options.build} has no {program}: build it, or say --build DIR")
     both = options.server == options.client
     passed = failed = 0
     for run, wanted in ((run_server, options.server or both), (run_client, options.client or both)):
