@@ -65,7 +65,7 @@ static nt_error_slot *slot(void)
 
 static void fill(nt_error_slot *into, netron_err code, const char *message)
 {
-    into->payload = NULL;
+    into->origin = into->payload = NULL;
     into->error = (netron_error){
         .code = code, .name = "TitanError", .message = message, .hop = ""};
 }
@@ -119,6 +119,16 @@ const netron_error *netron_last_error(void)
 netron_scope *nt_error_scope(void)
 {
     return &slot()->scope;
+}
+
+const netron_value *nt_error_origin(void)
+{
+    return slot()->origin;
+}
+
+void nt_error_set_origin(const netron_value *origin)
+{
+    slot()->origin = origin;
 }
 
 const netron_value *nt_error_payload(void)

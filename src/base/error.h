@@ -8,7 +8,7 @@
 /* Remember a failure and return its code: `return nt_fail(NETRON_INVALID, "…", …);` The text says
  * what to do. */
 netron_err nt_fail(netron_err code, const char *format, ...) NETRON_PRINTF(2, 3);
-netron_err nt_fail_v(netron_err code, const char *format, va_list args);
+netron_err nt_fail_v(netron_err code, const char *format, va_list args) NETRON_PRINTF(2, 0);
 
 /* NETRON_NO_MEMORY, without needing any. */
 netron_err nt_no_memory(void);
@@ -18,6 +18,10 @@ netron_error *nt_error_last(void);
 
 /* Memory for what the last error points to (details, cause); emptied by the next nt_fail(). */
 netron_scope *nt_error_scope(void);
+
+/* The value that the last failure came as from a peer: lives in nt_error_scope(), or NULL. */
+const netron_value *nt_error_origin(void);
+void nt_error_set_origin(const netron_value *origin);
 
 /* What goes to the caller instead of a TitanError: lives in nt_error_scope(), or NULL. */
 const netron_value *nt_error_payload(void);
@@ -29,6 +33,7 @@ void nt_error_clear(void);
 /* Where one fiber keeps its last failure. Zeroed is "none yet". */
 typedef struct nt_error_slot {
     netron_error error;
+    const netron_value *origin;  /* the value that a peer's failure came as; or NULL */
     const netron_value *payload; /* what goes to the caller instead of a TitanError; or NULL */
     netron_scope scope;
 } nt_error_slot;

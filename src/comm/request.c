@@ -163,10 +163,14 @@ void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
     args.owner = &request;
     args.budget = 4 * session->config->link.max_message_bytes;
     args.depth = session->config->max_depth;
-    netron_err err = NETRON_PROTOCOL;
+    netron_err err;
     if (open_array(&args)) {
         err = run(session, &request, &args);
         session->config->stats->calls_served++;
+    } else if (args.err == NETRON_PROTOCOL) {
+        err = NETRON_PROTOCOL;
+    } else {
+        err = nt_fail(NETRON_INVALID, "the payload of a request is a list");
     }
     /* What cannot be read is dropped, as existing nodes do; it is worth a line. */
     if (err == NETRON_PROTOCOL && args.err == NETRON_PROTOCOL)

@@ -51,9 +51,9 @@ void nt_stream_unref(nt_stream *stream)
 static netron_err register_stream(nt_session *session, nt_stream *stream, uint32_t id)
 {
     if (id == 0)
-        return nt_fail(NETRON_PROTOCOL, "stream id 0 means none");
+        return nt_fail(NETRON_INVALID, "stream id 0 means none");
     if (nt_idmap_get(&session->readers, id) != NULL)
-        return nt_fail(NETRON_PROTOCOL, "stream %u is open already", (unsigned)id);
+        return nt_fail(NETRON_INVALID, "stream %u is open already", (unsigned)id);
     if (session->readers.count >= session->config->max_streams)
         return nt_fail(NETRON_TOO_MANY, "%u streams are open: see option max_streams",
             (unsigned)session->readers.count);
@@ -225,7 +225,7 @@ static void overflow(nt_stream *stream, const char *what)
     nt_stream_finish(stream, NETRON_TOO_MANY, what);
 }
 
-static void hold_back(nt_stream *stream, uint32_t index, bool is_last, nt_slice item)
+static void hold_back(nt_stream *stream, uint32_t index, nt_slice item)
 {
     if (stream->early_count >= NT_STREAM_AHEAD_MAX ||
         item.len > stream->session->config->max_stream_bytes - stream->session->stream_bytes) {
@@ -242,7 +242,7 @@ static void hold_back(nt_stream *stream, uint32_t index, bool is_last, nt_slice 
         overflow(stream, "no memory for an item");
         return;
     }
-    *early = (nt_early){.next = *at, .index = index, .is_last = is_last, .size = item.len};
+    *early = (nt_early){.next = *at, .index = index, .size = item.len};
     memcpy(early->data, item.ptr, item.len);
     *at = early;
     stream->early_count++;
@@ -267,8 +267,13 @@ static void take_chunk(nt_stream *stream, uint32_t index, bool is_last, nt_slice
     nt_session *session = stream->session;
     if (index < stream->next_index)
         return; /* a duplicate */
+    if (index > stream->next_index && is_last) {
+        /* What is missing now will not come any more (PROTOCOL.md §8). */
+        nt_stream_finish(stream, NETRON_PROTOCOL, "the stream ended with items missing");
+        return;
+    }
     if (index > stream->next_index) {
-        hold_back(stream, index, is_last, item);
+        hold_back(stream, index, item);
         return;
     }
     if (item.len + 4 > session->config->max_stream_bytes - session->stream_bytes) {
@@ -282,7 +287,7 @@ static void take_chunk(nt_stream *stream, uint32_t index, bool is_last, nt_slice
         stream->early = early->next;
         stream->early_count--;
         bool goes_on =
-            take_in_order(stream, early->is_last, (nt_slice){early->data, early->size});
+            take_in_order(stream, false, (nt_slice){early->data, early->size});
         free(early);
         if (!goes_on)
             return;

@@ -29,7 +29,6 @@ enum {
 typedef struct nt_early {
     struct nt_early *next;
     uint32_t index;
-    bool is_last;
     size_t size;
     uint8_t data[];
 } nt_early;

@@ -33,9 +33,16 @@ bool nt_loop_may_run(const nt_loop *loop)
 
 /* ---- turns ---- */
 
+enum { ROUNDS_MAX = 8 };
+
+/* Those that are queued now; what they queue waits for the next round. */
 static void flush_all(nt_loop *loop)
 {
-    for (nt_list *at; (at = nt_list_take(&loop->dirty)) != NULL;) {
+    nt_list now;
+    nt_list_init(&now);
+    for (nt_list *at; (at = nt_list_take(&loop->dirty)) != NULL;)
+        nt_list_append(&now, at);
+    for (nt_list *at; (at = nt_list_take(&now)) != NULL;) {
         nt_flush *flush = NT_ITEM(at, nt_flush, link);
         flush->fn(flush);
     }
@@ -64,9 +71,16 @@ void nt_loop_leave(nt_loop *loop)
         loop->depth--;
         return;
     }
-    if (loop->fibers.ready != NULL)
-        nt_fibers_turn(loop);
-    flush_all(loop);
+    /* Two ends of a memory link would go on for ever: after some rounds libuv has its turn. */
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        if (loop->fibers.ready != NULL)
+            nt_fibers_turn(loop);
+        if (nt_list_is_empty(&loop->dirty))
+            break;
+        flush_all(loop);
+        if (loop->fibers.ready == NULL && nt_list_is_empty(&loop->dirty))
+            break;
+    }
     arm(loop);
     loop->depth--;
     /* What main waits for may come before libuv polls, which must then not block. */

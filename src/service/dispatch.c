@@ -146,7 +146,7 @@ static inline size_t text_span(const uint8_t *at, size_t left)
 static netron_err look_up_slowly(netron *node, nt_reader *args, uint8_t type, nt_cached *cached,
     nt_slice raw, const nt_bound **out)
 {
-    netron_str key, name;
+    netron_str key = {NULL, 0}, name = {NULL, 0};
     bool is_read = nt_read_text(args, &key) && nt_read_text(args, &name);
     if (!is_read && args->err == NETRON_PROTOCOL)
         return NETRON_PROTOCOL;

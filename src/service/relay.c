@@ -105,6 +105,9 @@ static netron_err forward(netron_ctx *ctx, const relayed *r, netron_operation op
             (nt_slice){writer.start, nt_writer_size(&writer)}, 0, nt_load_dynamic, result,
             &ctx->memory);
     nt_writer_free(&writer);
+    /* The owner's failure reaches the caller as it came (PROTOCOL.md §12). */
+    if (err != NETRON_OK)
+        nt_error_set_payload(nt_error_origin());
     return err;
 }
 

@@ -99,6 +99,10 @@ netron_err nt_fault_read(nt_slice payload)
         if (message != NULL)
             out->message = text_of(scope, message, out->message);
     }
+    netron_value *origin = nt_arena_raw(scope, sizeof *origin);
+    if (origin != NULL)
+        *origin = value;
+    nt_error_set_origin(origin);
     out->executed = NETRON_EXECUTED_YES;
     return out->code;
 }

@@ -8,8 +8,7 @@ static netron_err run(netron *node, const char *url, uint32_t n)
     netron_err err;
     NETRON_TRY(netron_connect(node, url, &peer));
     NETRON_TRY(calculator__query(peer, &calc));
-    netron_each(number, &err, calculator_fibonacci(&calc, n))
-        printf("%" PRIu64 "\n", number);
+    netron_each(number, &err, calculator_fibonacci(&calc, n)) printf("%" PRIu64 "\n", number);
     return err;
 }
 

@@ -1,18 +1,18 @@
 /* numbers.c - numbers there and back: a service that answers what it is given, and a client.
  *
  *   numbers serve URL
- *   numbers call URL       prints the name of each number that came back as another
+ *   numbers call URL       prints each number that came back as another
  */
 #include <netron/netron.h>
 
-NETRON_SERVICE(numbers, "numbers@1.0.0", same_i64, same_u64, same_f64, same_any, same_list,
-    both_ends, last);
-NETRON_METHOD (numbers, same_i64,  i64, (i64, n));
-NETRON_METHOD (numbers, same_u64,  u64, (u64, n));
-NETRON_METHOD (numbers, same_f64,  f64, (f64, x));
-NETRON_METHOD (numbers, same_any,  any, (any, value));
-NETRON_METHOD (numbers, same_list, list_u64, (list_u64, n));
-NETRON_STREAM (numbers, both_ends, u64);
+NETRON_SERVICE(
+    numbers, "numbers@1.0.0", same_i64, same_u64, same_f64, same_any, same_list, both_ends, last);
+NETRON_METHOD(numbers, same_i64, i64, (i64, n));
+NETRON_METHOD(numbers, same_u64, u64, (u64, n));
+NETRON_METHOD(numbers, same_f64, f64, (f64, x));
+NETRON_METHOD(numbers, same_any, any, (any, value));
+NETRON_METHOD(numbers, same_list, list_u64, (list_u64, n));
+NETRON_STREAM(numbers, both_ends, u64);
 NETRON_PROP_RW(numbers, last, u64);
 
 struct numbers__self {
@@ -27,8 +27,8 @@ netron_err numbers__same_i64_impl(netron_ctx *ctx, numbers__self *self, int64_t 
     return NETRON_OK;
 }
 
-netron_err numbers__same_u64_impl(netron_ctx *ctx, numbers__self *self, uint64_t n,
-    uint64_t *result)
+netron_err numbers__same_u64_impl(
+    netron_ctx *ctx, numbers__self *self, uint64_t n, uint64_t *result)
 {
     (void)ctx, (void)self;
     *result = n;
@@ -42,24 +42,24 @@ netron_err numbers__same_f64_impl(netron_ctx *ctx, numbers__self *self, double x
     return NETRON_OK;
 }
 
-netron_err numbers__same_any_impl(netron_ctx *ctx, numbers__self *self, netron_value value,
-    netron_value *result)
+netron_err numbers__same_any_impl(
+    netron_ctx *ctx, numbers__self *self, netron_value value, netron_value *result)
 {
     (void)ctx, (void)self;
     *result = value;
     return NETRON_OK;
 }
 
-netron_err numbers__same_list_impl(netron_ctx *ctx, numbers__self *self, netron_list_u64 n,
-    netron_list_u64 *result)
+netron_err numbers__same_list_impl(
+    netron_ctx *ctx, numbers__self *self, netron_list_u64 n, netron_list_u64 *result)
 {
     (void)ctx, (void)self;
     *result = n;
     return NETRON_OK;
 }
 
-netron_err numbers__both_ends_impl(netron_ctx *ctx, numbers__self *self,
-    numbers__both_ends_out *out)
+netron_err numbers__both_ends_impl(
+    netron_ctx *ctx, numbers__self *self, numbers__both_ends_out *out)
 {
     (void)ctx, (void)self;
     NETRON_TRY(numbers__both_ends_yield(out, 0));
@@ -69,8 +69,8 @@ NETRON_PROVIDE(numbers, same_i64, same_u64, same_f64, same_any, same_list, both_
 
 static const int64_t signed_ones[] = {0, -1, INT32_MIN, UINT32_MAX, (INT64_C(1) << 53) + 1,
     -(INT64_C(1) << 53) - 1, INT64_MIN, INT64_MAX};
-static const uint64_t unsigned_ones[] = {0, UINT32_MAX, (UINT64_C(1) << 53) + 1, INT64_MAX,
-    (uint64_t)INT64_MAX + 1, UINT64_MAX};
+static const uint64_t unsigned_ones[] = {
+    0, UINT32_MAX, (UINT64_C(1) << 53) + 1, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX};
 
 static netron_err call(netron *node, const char *url)
 {
@@ -103,8 +103,9 @@ int main(int argc, char **argv)
     bool serves = strcmp(argv[1], "serve") == 0;
     netron *node = netron_new(&(netron_options){.listen = serves ? argv[2] : NULL});
     numbers__self self = {0};
-    bool failed = node == NULL || (serves ? numbers__expose(node, &self) != NETRON_OK ||
-        netron_run(node) != 0 : call(node, argv[2]) != NETRON_OK);
+    bool failed =
+        node == NULL || (serves ? numbers__expose(node, &self) != NETRON_OK || netron_run(node) != 0
+                                : call(node, argv[2]) != NETRON_OK);
     if (failed)
         fprintf(stderr, "%s\n", netron_last_error()->message);
     netron_free(node);

@@ -41,8 +41,9 @@ static int serve(const char *url, const char *json)
     netron_value status;
     netron *node = netron_new(&(netron_options){.listen = url});
     netron_service service = {.meta = &meta, .handler = answer, .user = &status};
-    bool failed = node == NULL || netron_value_parse(&scope, netron_s(json), &status) != NETRON_OK ||
-        netron_expose(node, &service) != NETRON_OK || netron_run(node) != 0;
+    bool failed = node == NULL ||
+                  netron_value_parse(&scope, netron_s(json), &status) != NETRON_OK ||
+                  netron_expose(node, &service) != NETRON_OK || netron_run(node) != 0;
     if (failed)
         fprintf(stderr, "%s\n", netron_last_error()->message);
     netron_free(node);

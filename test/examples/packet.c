@@ -1,6 +1,7 @@
 /* packet.c - the two lines of e10 that the original prints in TypeScript, in C: a call as bytes,
  * and an answer's value. Then every type and both flags of a packet, there and back. */
 #include <netron/packet.h>
+
 #include <stdio.h>
 
 static netron_err call_as_bytes(netron_scope *scope)

@@ -3,10 +3,10 @@
 #include "../../examples/e02/auth.h"
 
 NETRON_SERVICE(auth_again, "auth@1.0.0", whoami);
-NETRON_METHOD (auth_again, whoami, str, (str, token));
+NETRON_METHOD(auth_again, whoami, str, (str, token));
 
-netron_err auth_v1__whoami_impl(netron_ctx *ctx, auth_v1__self *self, netron_str token,
-    netron_str *result)
+netron_err auth_v1__whoami_impl(
+    netron_ctx *ctx, auth_v1__self *self, netron_str token, netron_str *result)
 {
     (void)ctx, (void)self, (void)token;
     *result = netron_s("the first");
@@ -14,8 +14,8 @@ netron_err auth_v1__whoami_impl(netron_ctx *ctx, auth_v1__self *self, netron_str
 }
 NETRON_PROVIDE(auth_v1, whoami);
 
-netron_err auth_again__whoami_impl(netron_ctx *ctx, auth_again__self *self, netron_str token,
-    netron_str *result)
+netron_err auth_again__whoami_impl(
+    netron_ctx *ctx, auth_again__self *self, netron_str token, netron_str *result)
 {
     (void)ctx, (void)self, (void)token;
     *result = netron_s("the second");

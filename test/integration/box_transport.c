@@ -66,7 +66,7 @@ static void on_turn(uv_timer_t *timer)
         e->first = b->next;
         if (e->first == NULL)
             e->last = &e->first;
-       netron_link_received(e->link, b->data, b->size);
+        netron_link_received(e->link, b->data, b->size);
         free(b);
     }
     if (e->other == NULL && e->first == NULL)

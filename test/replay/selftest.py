@@ -333,7 +333,7 @@ def run(server_test, client_test, sessions, vectors, readme_is_right):
         for spoil in (None, spoil_value, spoil_flag, spoil_text):
             player.DEADLINE = 1.0 if spoil else 8.0
             test = client_test(readable(rows), NoExceptions(), None, vectors)
-            test.program = [sys.executable, os.path.abspath(__file__), str(spoil and spoil.__name__)]
+            test.program = [sys.executable, "-B", os.path.abspath(__file__), str(spoil and spoil.__name__)]
             test.play()
             if spoil is None:
                 reasons = [text for _, text in test.failures]
