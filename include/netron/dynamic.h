@@ -42,6 +42,13 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_expose(netron *node, const netron
  * NETRON_NOT_FOUND. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_unexpose(netron *node, const char *name);
 
+/* Publish a service of this node, by its name@version, on another node, which then offers it to its
+ * own peers under the bare name (task expose_service, PROTOCOL.md §6). It is taken back by
+ * netron_unpublish() and by the end of the connection. Suspends. NETRON_FORBIDDEN: that node lets
+ * nobody publish; NETRON_CONFLICT: the name is taken there; NETRON_NOT_FOUND: not exposed here. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_publish(netron_peer *peer, const char *service);
+NETRON_API NETRON_MUST_CHECK netron_err netron_unpublish(netron_peer *peer, const char *service);
+
 /* Fail with an answer of any form - text, a RangeError, null - instead of a TitanError. `payload` is
  * copied. Returns `code`. */
 NETRON_API netron_err netron_fail_value(netron_ctx *ctx, netron_err code,

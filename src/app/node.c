@@ -13,6 +13,7 @@
 #include "service/dispatch.h"
 #include "service/dynamic.h"
 #include "service/events.h"
+#include "service/publish.h"
 #include "service/reference.h"
 #include "service/relay.h"
 
@@ -68,6 +69,7 @@ static void on_peer_gone(netron_peer *peer, const char *reason)
     nt_event_forget_peer(peer);
     nt_reference_forget_peer(peer);
     nt_relay_forget_peer(peer);
+    nt_published_forget(node, peer);
     nt_query_forget_peer(peer);
     if (peer->is_announced)
         announce_peer(peer, "peer:disconnect");
@@ -377,6 +379,7 @@ static void free_node(netron *node)
     NT_LIST_FOREACH(each, &node->peers.list)
         nt_query_forget_peer(NT_ITEM(each, netron_peer, link));
     nt_events_fini(node);
+    nt_published_forget(node, NULL);
     free_stubs(node);
     nt_peers_fini(&node->peers);
     while (nt_map_next(&node->tasks, &at, NULL, &value))

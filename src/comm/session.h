@@ -98,7 +98,8 @@ typedef struct nt_local {
     struct nt_stream *stream; /* the reply is this stream */
     bool is_answered;
     bool is_error;
-    nt_wait *wait; /* the caller, when it waits */
+    nt_wait *wait;   /* the caller, when it waits */
+    netron_ctx *ctx; /* of the request, while it is served */
 } nt_local;
 
 void nt_local_answered(nt_local *local);

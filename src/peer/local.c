@@ -14,6 +14,7 @@ typedef struct job {
     netron_peer *peer;
     nt_local local;
     unsigned refs; /* the caller's and the fiber's */
+    bool is_given_up;
     uint8_t type;
     size_t size;
     uint8_t payload[];
@@ -43,6 +44,7 @@ static void serve(netron_peer *peer, nt_local *local, uint8_t type, nt_slice pay
     request.local = local;
     request.type = type;
     nt_list_append(&peers->local_requests, &request.link);
+    local->ctx = &request.ctx;
     local->reply.flags = NT_WRITE_INT64;
     nt_reader_init(&args, payload, &request.ctx.memory);
     args.budget = 4 * peers->config.link.max_message_bytes;
@@ -65,7 +67,22 @@ static void serve(netron_peer *peer, nt_local *local, uint8_t type, nt_slice pay
         nt_reply_fault(&request, err);
     }
     nt_list_remove(&request.link);
+    local->ctx = NULL;
     nt_request_fini(&request);
+}
+
+/* Who is cancelled takes along the call that it makes. It stands among the waits of the caller's
+ * context, but no flow waits in it. */
+typedef struct follower {
+    nt_wait wait; /* first */
+    nt_local *local;
+} follower;
+
+static void cancel_along(nt_wait *wait)
+{
+    follower *f = (follower *)wait;
+    if (f->local->ctx != NULL)
+        nt_ctx_cancel(f->local->ctx);
 }
 
 static netron_err decode(netron_peer *peer, nt_local *local, nt_load_fn load, void *result,
@@ -97,25 +114,51 @@ static void unref_job(job *j)
 static void run_job(void *arg)
 {
     job *j = arg;
-    serve(j->peer, &j->local, j->type, (nt_slice){j->payload, j->size}, 0);
+    if (!j->is_given_up)
+        serve(j->peer, &j->local, j->type, (nt_slice){j->payload, j->size}, 0);
     unref_job(j);
 }
 
-static void forget(nt_wait *wait)
+typedef struct job_wait {
+    nt_wait wait; /* first */
+    nt_timer timer;
+    job *j;
+} job_wait;
+
+static void give_up(nt_wait *wait)
 {
-    (void)wait;
+    job *j = ((job_wait *)wait)->j;
+    j->is_given_up = true;
+    j->local.wait = NULL;
+    if (j->local.ctx != NULL)
+        nt_ctx_cancel(j->local.ctx);
 }
 
-static netron_err await_job(job *j, netron_ctx *ctx)
+static void on_late(nt_timer *timer)
 {
-    nt_wait wait;
-    nt_wait_init(&wait, j->peer->peers->loop);
-    wait.forget = forget;
-    if (j->local.is_answered)
-        return NETRON_OK;
-    j->local.wait = &wait;
-    netron_err err = nt_wait_await(ctx, &wait);
+    job_wait *w = NT_ITEM(timer, job_wait, timer);
+    give_up(&w->wait);
+    nt_wait_end(&w->wait, NETRON_TIMEOUT);
+}
+
+static netron_err await_job(job *j, netron_ctx *ctx, uint32_t timeout_ms)
+{
+    job_wait w = {.timer = {.fn = on_late}, .j = j};
+    nt_loop *loop = j->peer->peers->loop;
+    if (nt_loop_may_run(loop))
+        uv_update_time(loop->uv);
+    nt_wait_init(&w.wait, loop);
+    w.wait.forget = give_up;
+    j->local.wait = &w.wait;
+    if (timeout_ms != 0)
+        nt_loop_timer_start(loop, &w.timer, timeout_ms);
+    netron_err err = nt_wait_await(ctx, &w.wait);
+    nt_loop_timer_stop(loop, &w.timer);
     j->local.wait = NULL;
+    if (err == NETRON_TIMEOUT)
+        nt_fail(err, "no answer in time: see timeout_ms");
+    else if (err != NETRON_OK)
+        nt_fail(err, "the caller has left, or the node is stopping");
     return err;
 }
 
@@ -136,7 +179,8 @@ static netron_err start_job(netron_peer *peer, uint8_t type, nt_slice payload, j
 }
 
 static netron_err request_on_fiber(netron_peer *peer, netron_ctx *ctx, uint8_t type,
-    nt_slice payload, nt_load_fn load, void *result, netron_scope *memory, nt_stream **stream)
+    nt_slice payload, uint32_t timeout_ms, nt_load_fn load, void *result, netron_scope *memory,
+    nt_stream **stream)
 {
     job *j;
     NETRON_TRY(start_job(peer, type, payload, &j));
@@ -156,12 +200,12 @@ static netron_err request_on_fiber(netron_peer *peer, netron_ctx *ctx, uint8_t t
 
 /* An answer of any kind: a stream is kept for netron_stream_from(). */
 static netron_err request_dynamic(netron_peer *peer, netron_ctx *ctx, uint8_t type,
-    nt_slice payload, netron_value *result, netron_scope *memory)
+    nt_slice payload, uint32_t timeout_ms, netron_value *result, netron_scope *memory)
 {
     static const netron_str nobody;
     nt_stream *stream = NULL;
-    NETRON_TRY(request_on_fiber(peer, ctx, type, payload, nt_load_dynamic, result, memory,
-        &stream));
+    NETRON_TRY(request_on_fiber(peer, ctx, type, payload, timeout_ms, nt_load_dynamic, result,
+        memory, &stream));
     if (stream == NULL)
         return NETRON_OK;
     stream->id = ++peer->last_local_stream;
@@ -182,15 +226,19 @@ netron_err nt_local_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt
     NETRON_TRY(nt_ctx_may_wait(ctx));
     nt_fiber *fiber = nt_loop_fiber(peer->peers->loop);
     if (load == nt_load_dynamic)
-        return request_dynamic(peer, ctx, type, payload, result, memory);
+        return request_dynamic(peer, ctx, type, payload, timeout_ms, result, memory);
     if (fiber == NULL || stream != NULL)
-        return request_on_fiber(peer, ctx, type, payload, load, result, memory, stream);
+        return request_on_fiber(peer, ctx, type, payload, timeout_ms, load, result, memory,
+            stream);
     nt_local local = {0};
+    follower along = {.wait = {.forget = cancel_along}, .local = &local};
     netron_ctx *before = fiber->ctx;
     void (*hook)(void *) = fiber->before_suspend;
     void *hook_arg = fiber->before_arg;
     nt_writer_heap(&local.reply, SIZE_MAX / 2);
+    nt_list_append(&ctx->waits, &along.wait.link);
     serve(peer, &local, type, payload, timeout_ms);
+    nt_list_remove(&along.wait.link);
     fiber->ctx = before;
     if (!fiber->has_suspended) {
         fiber->before_suspend = hook;
@@ -231,7 +279,7 @@ netron_err nt_local_wait(netron_peer *peer, uint32_t id, netron_ctx *ctx, nt_loa
         return nt_fail(NETRON_GONE, "this future has ended: each is waited for once");
     netron_err err = nt_ctx_may_wait(ctx);
     if (err == NETRON_OK)
-        err = await_job(j, ctx);
+        err = await_job(j, ctx, timeout_ms);
     if (err == NETRON_OK)
         err = decode(peer, &j->local, load, result, memory);
     unref_job(j);

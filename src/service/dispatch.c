@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "comm/stream.h"
+#include "service/publish.h"
 #include "wire/fault.h"
 
 #include <stdio.h>
@@ -97,6 +98,8 @@ static netron_err find_stub(const netron *node, netron_str key, nt_stub **out)
 {
     if (nt_is_uuid(key)) {
         *out = nt_stub_by_id(node, key);
+        if (*out == NULL)
+            *out = nt_published_find(node, key);
         return *out != NULL ? NETRON_OK : nt_not_found("Definition", key);
     }
     if (!is_service_key(key))

@@ -27,6 +27,7 @@ struct netron {
     /* services */
     nt_map stubs;    /* nt_stub by key: name@version, or the bare name */
     nt_map by_id;    /* nt_stub by definition id, references included */
+    nt_map published; /* nt_published by the definition id that another node gave */
     uint64_t generation; /* changes with every change of those two */
     nt_cached *cache;
 

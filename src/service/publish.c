@@ -1,0 +1,155 @@
+/* publish.c - see publish.h. */
+#include "service/publish.h"
+
+#include "base/error.h"
+#include "service/dynamic.h"
+
+#include <stdlib.h>
+
+typedef struct nt_published {
+    nt_stub *stub;
+    netron_peer *peer;
+} nt_published;
+
+nt_stub *nt_published_find(const netron *node, netron_str id)
+{
+    const nt_published *p = nt_map_get(&node->published, id);
+    return p != NULL ? p->stub : NULL;
+}
+
+static void free_published(netron *node, nt_published *p)
+{
+    node->generation++;
+    nt_stub_unref(p->stub);
+    free(p);
+}
+
+/* One that fits, and the id it stands under; false when there is none. */
+static bool find(const netron *node, const netron_peer *peer, const nt_stub *stub, netron_str *id)
+{
+    nt_map_entry *at = NULL;
+    void *value;
+    while (nt_map_next(&node->published, &at, id, &value)) {
+        const nt_published *p = value;
+        if ((peer == NULL || p->peer == peer) && (stub == NULL || p->stub == stub))
+            return true;
+    }
+    return false;
+}
+
+void nt_published_forget(netron *node, const netron_peer *peer)
+{
+    netron_str id;
+    while (find(node, peer, NULL, &id))
+        free_published(node, nt_map_remove(&node->published, id));
+    if (peer == NULL)
+        nt_map_fini(&node->published);
+}
+
+/* [task, argument], the argument already encoded. */
+static netron_err run_task(netron_peer *peer, const char *task, const void *argument, size_t size,
+    netron_scope *scope, netron_value *out)
+{
+    nt_writer writer;
+    nt_writer_heap(&writer, peer->peers->config.link.max_message_bytes);
+    netron_abi_put_list(&writer, 2);
+    nt_put_text(&writer, task);
+    nt_put_raw(&writer, argument, size);
+    netron_err err = writer.err;
+    if (err == NETRON_OK)
+        err = nt_peer_request(peer, nt_peer_ctx(peer, NULL), NETRON_PACKET_TASK,
+            (nt_slice){writer.start, nt_writer_size(&writer)}, 0, nt_load_dynamic, out, scope);
+    nt_writer_free(&writer);
+    return err;
+}
+
+static netron_err remember(netron_peer *peer, nt_stub *stub, const netron_value *definition)
+{
+    netron *node = peer->peers->node;
+    if (definition->type != NETRON_TYPE_DEFINITION ||
+        definition->as.definition->id.type != NETRON_TYPE_STR)
+        return nt_fail(NETRON_PROTOCOL, "the peer's answer is no definition of a service");
+    nt_published *p = malloc(sizeof *p);
+    if (p == NULL)
+        return nt_no_memory();
+    *p = (nt_published){nt_stub_ref(stub), peer};
+    void *old = NULL;
+    netron_err err = nt_map_put(&node->published, definition->as.definition->id.as.str, p, &old);
+    if (err != NETRON_OK)
+        free_published(node, p);
+    else if (old != NULL)
+        free_published(node, old);
+    node->generation++;
+    return err;
+}
+
+typedef struct publish_args {
+    netron_peer *peer;
+    const char *service;
+} publish_args;
+
+static netron_err own_stub(const publish_args *a, nt_stub **out)
+{
+    if (a->peer->is_local)
+        return nt_fail(NETRON_INVALID, "a node publishes on others; it has the service already");
+    return nt_stub_resolve(a->peer->peers->node, netron_s(a->service), true, out);
+}
+
+static netron_err publish_here(void *arg)
+{
+    const publish_args *a = arg;
+    nt_stub *stub = NULL;
+    netron_value definition;
+    netron_scope scope = {0};
+    NETRON_TRY(own_stub(a, &stub));
+    nt_stub_ref(stub);
+    netron_err err =
+        run_task(a->peer, "expose_service", stub->meta, stub->meta_size, &scope, &definition);
+    if (err == NETRON_OK)
+        err = remember(a->peer, stub, &definition);
+    netron_scope_end(&scope);
+    nt_stub_unref(stub);
+    return err;
+}
+
+static netron_err unpublish_here(void *arg)
+{
+    const publish_args *a = arg;
+    netron *node = a->peer->peers->node;
+    nt_stub *stub = NULL;
+    netron_value ignored;
+    netron_str id;
+    netron_scope scope = {0};
+    nt_writer name;
+    NETRON_TRY(own_stub(a, &stub));
+    nt_stub_ref(stub);
+    nt_writer_heap(&name, UINT16_MAX);
+    nt_put_text(&name, stub->name);
+    netron_err err = name.err;
+    if (err == NETRON_OK)
+        err = run_task(a->peer, "unexpose_service", name.start, nt_writer_size(&name), &scope,
+            &ignored);
+    while (err == NETRON_OK && find(node, a->peer, stub, &id))
+        free_published(node, nt_map_remove(&node->published, id));
+    nt_writer_free(&name);
+    netron_scope_end(&scope);
+    nt_stub_unref(stub);
+    return err;
+}
+
+static netron_err run_here(netron_peer *peer, const char *service, netron_err (*fn)(void *))
+{
+    publish_args args = {peer, service};
+    nt_loop *loop = peer->peers->loop;
+    return nt_is_elsewhere(loop) ? nt_run_there(loop, fn, &args) : fn(&args);
+}
+
+netron_err netron_publish(netron_peer *peer, const char *service)
+{
+    return run_here(peer, service, publish_here);
+}
+
+netron_err netron_unpublish(netron_peer *peer, const char *service)
+{
+    return run_here(peer, service, unpublish_here);
+}
