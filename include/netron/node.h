@@ -53,9 +53,9 @@ typedef struct netron_options {
     size_t max_message_bytes;   /* in either direction; default 16 MiB */
     size_t max_unsent_bytes;    /* per connection, then it is no longer read; default 4 MiB */
     size_t max_pinned_bytes;    /* input kept by waiting handlers, per node; default 256 MiB */
-    size_t max_stream_bytes;    /* unread items of one stream; default 64 MiB */
+    size_t max_stream_bytes;    /* unread items of all streams of one peer; default 64 MiB */
     uint32_t max_depth;         /* nesting of a message; default 64, at most 200 */
-    uint32_t max_calls;         /* in flight per peer and direction; default 65536 */
+    uint32_t max_calls;         /* in flight to one peer; default 65536, at most 131071 */
     uint32_t max_fibers;        /* default 8192, bounded by vm.max_map_count / 4 */
     uint32_t max_peer_fibers;   /* waiting handlers of one peer; default half of max_fibers */
     uint32_t max_peers;         /* default 100000 */
@@ -72,8 +72,8 @@ typedef struct netron_options {
 NETRON_API netron *netron_new(const netron_options *options);
 
 /* Stop the node, end every connection, call and fiber, and free it. Frees all proxies' and peers'
- * memory: do not use them afterwards. With a loop of yours: run that loop until this returns, or
- * call it from outside the loop. netron_free(NULL) does nothing. */
+ * memory: do not use them afterwards. With a loop of yours this returns at once, and what is
+ * left goes as that loop runs on. netron_free(NULL) does nothing. */
 NETRON_API void netron_free(netron *node);
 
 /* Run until netron_stop(), SIGTERM or SIGINT. 0 when all went well, else 1 (for main's return). */
@@ -111,8 +111,8 @@ NETRON_API void *netron_loop(const netron *node);
 NETRON_API netron_ctx *netron_context(netron *node);
 
 /* Run fn(arg) soon on a fiber of the node's loop. The only function, beside netron_stop(), that
- * any thread may call at any time before netron_free(). NETRON_NO_MEMORY, NETRON_CANCELLED: the
- * node is stopping and fn will not run. */
+ * any thread may call at any time before netron_free(). Once accepted fn runs, also while the node
+ * stops: what it waits for is then cancelled. NETRON_NO_MEMORY. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_post(netron *node,
     void (*fn)(netron_ctx *ctx, void *arg), void *arg);
 

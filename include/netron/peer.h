@@ -19,7 +19,8 @@ extern "C" {
 /* Connect to ws://host:port, tcp://host:port, unix:/path, memory://name or a scheme of yours.
  * All addresses of a name are tried. Suspends. NETRON_UNAVAILABLE: nobody answers there,
  * NETRON_TIMEOUT: the handshake took longer than handshake_timeout_ms, NETRON_INVALID: bad
- * address, NETRON_PROTOCOL: it does not speak Netron. */
+ * address, NETRON_PROTOCOL: it does not speak Netron; an HTTP status from 400 on: the server there
+ * refused the WebSocket. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_connect(netron *node, const char *url,
     netron_peer **out);
 

@@ -22,7 +22,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-enum { MIB = 1024 * 1024, ID_MAX = 128, DEPTH_MAX = 200 };
+enum { MIB = 1024 * 1024, ID_MAX = 128, DEPTH_MAX = 200, CALLS_MAX = (1 << NT_SLOT_BITS) - 1 };
 
 const char *netron_version(void)
 {
@@ -136,7 +136,9 @@ static void configure(netron *node, const netron_options *o)
         .handshake_timeout_ms = or_else(o->handshake_timeout_ms, 10000),
         .idle_timeout_ms = o->idle_timeout_ms,
         .ping_interval_ms = o->ping_interval_ms,
-        .max_calls = or_else(o->max_calls, 65536),
+        .max_calls = o->max_calls != 0 && o->max_calls < CALLS_MAX ? o->max_calls
+                     : o->max_calls != 0                            ? CALLS_MAX
+                                                                    : 65536,
         .max_served = or_else(o->max_peer_fibers, node->loop->fibers.most / 2),
         .max_streams = or_else(o->max_streams, 1000),
         .max_stream_bytes = size_or_else(o->max_stream_bytes, (size_t)64 * MIB),

@@ -149,7 +149,7 @@ static void start_posted(void *arg, bool cancelled)
 {
     posted *job = arg;
     if (!cancelled &&
-        netron_spawn(&job->node->peers.ctx, run_posted, job, NULL) == NETRON_OK)
+        nt_node_spawn(job->node, run_posted, job) == NETRON_OK)
         return;
     NT_WARN(&job->node->log, "posted work did not run: %s",
         cancelled ? "the node is stopping" : netron_last_error()->message);

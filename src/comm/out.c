@@ -183,6 +183,12 @@ netron_err nt_out_end(nt_out *out)
         nt_writer_free(&out->writer);
         return err;
     }
+    /* To existing nodes a nil item is the end of a stream (PROTOCOL.md §8): no silent loss. */
+    bool is_nil = nt_writer_size(&out->writer) == NT_PACKET_HEAD + 1 &&
+                  out->writer.start[NT_PACKET_HEAD] == 0xc0;
+    if (is_nil && out->session != NULL && (out->session->extensions & NT_EXTENSION_CANCEL) == 0)
+        return nt_fail(NETRON_INVALID, "null cannot be an item of a stream to this peer: it would "
+                                       "end there");
     nt_packet_trailer(&out->writer, out->id, out->index++);
     out->since_turn += (uint32_t)nt_writer_size(&out->writer);
     return nt_session_end(out->session, &out->writer);

@@ -1,6 +1,7 @@
 /* pending.c - see pending.h. */
 #include "comm/pending.h"
 
+#include "base/arena.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "comm/session.h"
@@ -57,13 +58,11 @@ static void on_timeout(nt_timer *timer);
 netron_err nt_slot_take(nt_session *session, uint32_t timeout_ms, nt_slot **out)
 {
     nt_pending *pending = &session->pending;
-    if (__builtin_expect(pending->free_first == 0, 0)) {
-        if (pending->used >= session->config->max_calls)
-            return nt_fail(NETRON_TOO_MANY,
-                "%u calls to %s wait for an answer: see option max_calls", (unsigned)pending->used,
-                session->id);
+    if (__builtin_expect(pending->used >= session->config->max_calls, 0))
+        return nt_fail(NETRON_TOO_MANY, "%u calls to %s wait for an answer: see option max_calls",
+            (unsigned)pending->used, session->id);
+    if (__builtin_expect(pending->free_first == 0, 0))
         NETRON_TRY(add_block(pending));
-    }
     nt_slot *slot = slot_at(pending, pending->free_first);
     pending->free_first = slot->next_free;
     pending->used++;
@@ -175,8 +174,14 @@ static netron_err open_unclaimed(nt_slot *slot)
 /* A decoded answer, into the caller's result. The errors in use are the caller's. */
 static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
 {
-    if ((flags & NT_PACKET_ERROR) != 0)
-        return nt_fault_read(payload);
+    if ((flags & NT_PACKET_ERROR) != 0) {
+        netron_err err = nt_fault_read(payload);
+        const char *id = slot->session->id;
+        const char *hop = nt_arena_text(nt_error_scope(), id, strlen(id));
+        if (hop != NULL)
+            nt_error_last()->hop = hop;
+        return err;
+    }
     if (slot->takes_stream)
         return nt_stream_take_reference(slot->session, payload, slot->stream);
     nt_reader reader;
@@ -214,6 +219,8 @@ void nt_pending_answer(nt_session *session, uint32_t id, uint8_t flags, nt_slice
     nt_wait *wait = slot->wait;
     if (slot->state == NT_SLOT_GIVEN_UP) {
         free_slot(slot);
+        if ((flags & NT_PACKET_ERROR) == 0)
+            nt_stream_refuse(session, payload);
     } else if (wait == NULL) {
         keep_answer(slot, flags, payload);
     } else {

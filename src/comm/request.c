@@ -91,7 +91,9 @@ void nt_reply_fault(nt_request *request, netron_err code)
     if (writer == NULL)
         return;
     nt_fault_write(writer, code, nt_wall_ms());
-    (void)nt_reply_end(request);
+    if (nt_reply_end(request) != NETRON_OK && request->session != NULL)
+        NT_WARN(request->session->config->log, "%s: the failure of call %u could not be sent: %s",
+            request->session->id, (unsigned)request->id, netron_last_error()->message);
 }
 
 void nt_local_answered(nt_local *local)

@@ -19,6 +19,17 @@ nt_stream *nt_stream_new(nt_loop *loop)
     return stream;
 }
 
+/* The first of those held back; yours to free. */
+static nt_early *take_early(nt_stream *stream)
+{
+    nt_early *early = stream->early;
+    stream->early = early->next;
+    stream->early_count--;
+    if (stream->session != NULL)
+        stream->session->stream_bytes -= sizeof *early + early->size;
+    return early;
+}
+
 static void drop_items(nt_stream *stream)
 {
     while (stream->first != NULL) {
@@ -30,12 +41,8 @@ static void drop_items(nt_stream *stream)
     if (stream->session != NULL)
         stream->session->stream_bytes -= stream->queued_bytes;
     stream->queued_bytes = 0;
-    while (stream->early != NULL) {
-        nt_early *next = stream->early->next;
-        free(stream->early);
-        stream->early = next;
-    }
-    stream->early_count = 0;
+    while (stream->early != NULL)
+        free(take_early(stream));
 }
 
 void nt_stream_unref(nt_stream *stream)
@@ -104,6 +111,8 @@ static void close_table(nt_stream *stream)
     /* One that nobody has claimed yet must still be found. */
     if (session == NULL || stream->is_unclaimed)
         return;
+    while (stream->early != NULL)
+        free(take_early(stream));
     nt_idmap_remove(&session->readers, stream->id);
     session->stream_bytes -= stream->queued_bytes;
     session->config->stats->streams--;
@@ -195,6 +204,18 @@ static void send_cancel(nt_session *session, uint32_t id)
     (void)nt_session_end(session, &writer);
 }
 
+void nt_stream_refuse(nt_session *session, nt_slice payload)
+{
+    netron_value value;
+    nt_reader reader;
+    netron_scope scope = {0};
+    nt_reader_init(&reader, payload, &scope);
+    if (nt_value_read(&reader, &value) && value.type == NETRON_TYPE_STREAM &&
+        value.as.stream.writable)
+        send_cancel(session, value.as.stream.id);
+    netron_scope_end(&scope);
+}
+
 void nt_stream_leave(nt_stream *stream)
 {
     stream->has_left = true;
@@ -228,7 +249,8 @@ static void overflow(nt_stream *stream, const char *what)
 static void hold_back(nt_stream *stream, uint32_t index, nt_slice item)
 {
     if (stream->early_count >= NT_STREAM_AHEAD_MAX ||
-        item.len > stream->session->config->max_stream_bytes - stream->session->stream_bytes) {
+        sizeof(nt_early) + item.len >
+            stream->session->config->max_stream_bytes - stream->session->stream_bytes) {
         overflow(stream, "too many items came out of order");
         return;
     }
@@ -246,6 +268,7 @@ static void hold_back(nt_stream *stream, uint32_t index, nt_slice item)
     memcpy(early->data, item.ptr, item.len);
     *at = early;
     stream->early_count++;
+    stream->session->stream_bytes += sizeof *early + item.len;
 }
 
 /* False: the stream has ended. */
@@ -253,10 +276,12 @@ static bool take_in_order(nt_stream *stream, bool is_last, nt_slice item)
 {
     stream->next_index++;
     bool is_nil = item.len == 1 && item.ptr[0] == 0xc0;
-    /* EOS with data delivers it first; a nil in mid-stream ends it, as in Node (PROTOCOL.md §8). */
-    if (!is_nil)
+    bool is_ours = (stream->session->extensions & NT_EXTENSION_CANCEL) != 0;
+    /* EOS with data delivers it first; a nil in mid-stream ends it, as in Node (PROTOCOL.md §8).
+     * From peers of ours it is an item like any other. */
+    if (!is_nil || (is_ours && !is_last))
         nt_stream_push(stream, item);
-    if (!is_last && !is_nil)
+    if (!is_last && (!is_nil || is_ours))
         return !stream->is_ended;
     nt_stream_finish(stream, NETRON_OK, NULL);
     return false;
@@ -283,9 +308,7 @@ static void take_chunk(nt_stream *stream, uint32_t index, bool is_last, nt_slice
     if (!take_in_order(stream, is_last, item))
         return;
     while (stream->early != NULL && stream->early->index == stream->next_index) {
-        nt_early *early = stream->early;
-        stream->early = early->next;
-        stream->early_count--;
+        nt_early *early = take_early(stream);
         bool goes_on =
             take_in_order(stream, false, (nt_slice){early->data, early->size});
         free(early);

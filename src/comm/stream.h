@@ -78,6 +78,8 @@ NETRON_MUST_CHECK netron_err nt_stream_open(nt_session *session, uint32_t id, nt
 netron_err nt_stream_take_reference(nt_session *session, nt_slice payload, nt_stream *stream);
 /* The stream that came with a dynamic answer, or NULL: there is none, or it has been claimed. */
 nt_stream *nt_stream_claim(nt_session *session, uint32_t id);
+/* An answer that nobody waits for any more: if it is a stream, its writer is told to stop. */
+void nt_stream_refuse(nt_session *session, nt_slice payload);
 /* A reader that is not open yet. */
 nt_stream *nt_stream_new(nt_loop *loop);
 /* The next item: DONE with `*item` (valid until the next call), MORE at the end, BAD on failure,

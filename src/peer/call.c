@@ -254,7 +254,8 @@ static void start_collected(nt_call *call, netron_future *future)
         future->err = nt_fail(NETRON_UNSUPPORTED,
             "futures are for the node's own thread: from here, call it plainly");
     else
-        future->err = nt_local_start(peer, (uint8_t)call->id, payload, &future->id);
+        future->err = nt_local_start(peer, (uint8_t)call->id, payload,
+            timeout_of(peer, &call->proxy->options), &future->id);
     nt_writer_free(&call->writer);
 }
 

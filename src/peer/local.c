@@ -15,6 +15,7 @@ typedef struct job {
     nt_local local;
     unsigned refs; /* the caller's and the fiber's */
     bool is_given_up;
+    uint64_t due_ms; /* of the loop's clock */
     uint8_t type;
     size_t size;
     uint8_t payload[];
@@ -141,17 +142,17 @@ static void on_late(nt_timer *timer)
     nt_wait_end(&w->wait, NETRON_TIMEOUT);
 }
 
-static netron_err await_job(job *j, netron_ctx *ctx, uint32_t timeout_ms)
+static netron_err await_job(job *j, netron_ctx *ctx)
 {
     job_wait w = {.timer = {.fn = on_late}, .j = j};
     nt_loop *loop = j->peer->peers->loop;
-    if (nt_loop_may_run(loop))
-        uv_update_time(loop->uv);
+    uint64_t now = nt_loop_now(loop);
+    if (j->local.is_answered)
+        return NETRON_OK;
     nt_wait_init(&w.wait, loop);
     w.wait.forget = give_up;
     j->local.wait = &w.wait;
-    if (timeout_ms != 0)
-        nt_loop_timer_start(loop, &w.timer, timeout_ms);
+    nt_loop_timer_start(loop, &w.timer, j->due_ms > now ? j->due_ms - now : 0);
     netron_err err = nt_wait_await(ctx, &w.wait);
     nt_loop_timer_stop(loop, &w.timer);
     j->local.wait = NULL;
@@ -162,12 +163,20 @@ static netron_err await_job(job *j, netron_ctx *ctx, uint32_t timeout_ms)
     return err;
 }
 
-static netron_err start_job(netron_peer *peer, uint8_t type, nt_slice payload, job **out)
+static netron_err start_job(netron_peer *peer, uint8_t type, nt_slice payload,
+    uint32_t timeout_ms, job **out)
 {
+    nt_loop *loop = peer->peers->loop;
     job *j = malloc(sizeof *j + payload.len);
     if (j == NULL)
         return nt_no_memory();
-    *j = (job){.peer = peer, .refs = 2, .type = type, .size = payload.len};
+    if (nt_loop_may_run(loop))
+        uv_update_time(loop->uv);
+    *j = (job){.peer = peer,
+        .refs = 2,
+        .due_ms = nt_loop_now(loop) + (timeout_ms != 0 ? timeout_ms : peer->peers->call_timeout_ms),
+        .type = type,
+        .size = payload.len};
     memcpy(j->payload, payload.ptr, payload.len);
     nt_writer_heap(&j->local.reply, SIZE_MAX / 2);
     netron_err err = nt_fiber_start(peer->peers->loop, run_job, j, NULL);
@@ -183,7 +192,7 @@ static netron_err request_on_fiber(netron_peer *peer, netron_ctx *ctx, uint8_t t
     nt_stream **stream)
 {
     job *j;
-    NETRON_TRY(start_job(peer, type, payload, &j));
+    NETRON_TRY(start_job(peer, type, payload, timeout_ms, &j));
     netron_err err = await_job(j, ctx);
     if (err == NETRON_OK && j->local.stream != NULL && stream != NULL) {
         *stream = j->local.stream;
@@ -257,11 +266,12 @@ netron_err nt_local_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt
 
 /* ---- futures ---- */
 
-netron_err nt_local_start(netron_peer *peer, uint8_t type, nt_slice payload, uint32_t *id)
+netron_err nt_local_start(netron_peer *peer, uint8_t type, nt_slice payload, uint32_t timeout_ms,
+    uint32_t *id)
 {
     job *j;
     uint32_t next = peer->last_local_future + 1;
-    NETRON_TRY(start_job(peer, type, payload, &j));
+    NETRON_TRY(start_job(peer, type, payload, timeout_ms, &j));
     netron_err err = nt_idmap_put(&peer->local_futures, next, j);
     if (err != NETRON_OK) {
         unref_job(j);
@@ -279,7 +289,7 @@ netron_err nt_local_wait(netron_peer *peer, uint32_t id, netron_ctx *ctx, nt_loa
         return nt_fail(NETRON_GONE, "this future has ended: each is waited for once");
     netron_err err = nt_ctx_may_wait(ctx);
     if (err == NETRON_OK)
-        err = await_job(j, ctx, timeout_ms);
+        err = await_job(j, ctx);
     if (err == NETRON_OK)
         err = decode(peer, &j->local, load, result, memory);
     unref_job(j);

@@ -12,7 +12,7 @@ netron_err nt_local_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt
 
 /* The same, while the caller goes on: started, then waited for or dropped by its id. */
 NETRON_MUST_CHECK netron_err nt_local_start(netron_peer *peer, uint8_t type, nt_slice payload,
-    uint32_t *id);
+    uint32_t timeout_ms, uint32_t *id);
 netron_err nt_local_wait(netron_peer *peer, uint32_t id, netron_ctx *ctx, nt_load_fn load,
     void *result, netron_scope *memory);
 void nt_local_drop(netron_peer *peer, uint32_t id);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static bool text_is(const netron_value *value, const char *text)
@@ -17,23 +18,28 @@ static netron_str name_of(const netron_value *meta)
     return name != NULL && name->type == NETRON_TYPE_STR ? name->as.str : netron_s("the service");
 }
 
-static netron_err no_member(const netron_value *meta, const char *section, const char *what,
-    const char *name)
+/* Add the names of a section to the text. */
+static void add_names(const netron_value *meta, const char *section, char *have, size_t room)
 {
-    char have[512] = "";
-    size_t used = 0;
     const netron_value *members = netron_map_get(meta, section);
     size_t count = members != NULL && members->type == NETRON_TYPE_MAP ? members->as.map.count : 0;
     for (size_t i = 0; i < count; i++) {
         netron_str key = members->as.map.entries[i].key.as.str;
-        int more = snprintf(have + used, sizeof have - used, "%s%.*s", i != 0 ? ", " : "",
+        size_t used = strlen(have);
+        if (used + key.size + 3 > room)
+            return;
+        (void)snprintf(have + used, room - used, "%s%.*s", used != 0 ? ", " : "",
             NETRON_STR(key));
-        if (more < 0 || (size_t)more >= sizeof have - used)
-            break;
-        used += (size_t)more;
     }
+}
+
+static netron_err no_member(const netron_value *meta, const char *what, const char *name)
+{
+    char have[512] = "";
+    add_names(meta, "methods", have, sizeof have);
+    add_names(meta, "properties", have, sizeof have);
     return nt_fail(NETRON_NOT_FOUND, "%.*s has no %s \"%s\"; it has %s",
-        NETRON_STR(name_of(meta)), what, name, count != 0 ? have : "none");
+        NETRON_STR(name_of(meta)), what, name, have[0] != '\0' ? have : "no members");
 }
 
 /* Does the value fit the declared scalar? Types that are not known here are left to the far side. */
@@ -45,8 +51,8 @@ static bool fits(const netron_value *value, const netron_value *decl)
                   value->type == NETRON_TYPE_BIGINT;
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
         if (text_is(decl, ints[i]))
-            return is_int || (value->type == NETRON_TYPE_FLOAT &&
-                                 value->as.f == (double)(int64_t)value->as.f);
+            return is_int || (value->type == NETRON_TYPE_FLOAT && fabs(value->as.f) < 0x1p64 &&
+                                 value->as.f == trunc(value->as.f));
     if (text_is(decl, "f64") || text_is(decl, "f32"))
         return is_int || value->type == NETRON_TYPE_FLOAT;
     if (text_is(decl, "str"))
@@ -60,16 +66,29 @@ static bool fits(const netron_value *value, const netron_value *decl)
     return true;
 }
 
-static bool may_be_missing(const netron_value *param)
+/* Is it opt_…, or declared by NETRON_OPT under a name of its own? */
+static bool is_optional(const netron_value *meta, const netron_value *decl)
 {
-    const netron_value *decl = netron_map_get(param, "decl");
-    return netron_map_get(param, "default") != NULL ||
-           (decl != NULL && decl->type == NETRON_TYPE_STR && decl->as.str.size > 4 &&
-               memcmp(decl->as.str.data, "opt_", 4) == 0);
+    if (decl == NULL || decl->type != NETRON_TYPE_STR)
+        return false;
+    if (decl->as.str.size > 4 && memcmp(decl->as.str.data, "opt_", 4) == 0)
+        return true;
+    const netron_value *types = netron_map_get(meta, "types");
+    size_t count = types != NULL && types->type == NETRON_TYPE_MAP ? types->as.map.count : 0;
+    for (size_t i = 0; i < count; i++)
+        if (netron_eq(types->as.map.entries[i].key.as.str, decl->as.str))
+            return text_is(netron_map_get(&types->as.map.entries[i].value, "kind"), "opt");
+    return false;
 }
 
-static netron_err check_argument(const char *method, const netron_value *param, size_t index,
-    const netron_value *value)
+static bool may_be_missing(const netron_value *meta, const netron_value *param)
+{
+    return netron_map_get(param, "default") != NULL ||
+           is_optional(meta, netron_map_get(param, "decl"));
+}
+
+static netron_err check_argument(const netron_value *meta, const char *method,
+    const netron_value *param, size_t index, const netron_value *value)
 {
     const netron_value *name = netron_map_get(param, "name");
     const netron_value *decl = netron_map_get(param, "decl");
@@ -78,8 +97,8 @@ static netron_err check_argument(const char *method, const netron_value *param, 
         return NETRON_OK;
     bool is_missing = value == NULL || ((value->type == NETRON_TYPE_UNDEFINED ||
                                             value->type == NETRON_TYPE_NULL) &&
-                                           may_be_missing(param));
-    if (is_missing && may_be_missing(param))
+                                           may_be_missing(meta, param));
+    if (is_missing && may_be_missing(meta, param))
         return NETRON_OK;
     if (is_missing)
         return nt_fail(NETRON_INVALID, "%s: argument %zu, %.*s %.*s, is missing", method,
@@ -96,7 +115,7 @@ netron_err nt_check_call(const netron_value *meta, const char *method, const net
 {
     const netron_value *found = netron_map_get(netron_map_get(meta, "methods"), method);
     if (found == NULL)
-        return no_member(meta, "methods", "method", method);
+        return no_member(meta, "method", method);
     const netron_value *params = netron_map_get(found, "arguments");
     /* Only our definitions are known to be complete. */
     if (netron_map_get(found, "decl") == NULL || params == NULL ||
@@ -107,7 +126,7 @@ netron_err nt_check_call(const netron_value *meta, const char *method, const net
         return nt_fail(NETRON_INVALID, "%s takes %zu argument%s, %zu were given", method, takes,
             takes == 1 ? "" : "s", count);
     for (size_t i = 0; i < takes; i++)
-        NETRON_TRY(check_argument(method, &params->as.list.items[i], i,
+        NETRON_TRY(check_argument(meta, method, &params->as.list.items[i], i,
             i < count ? &args[i] : NULL));
     return NETRON_OK;
 }
@@ -116,7 +135,7 @@ netron_err nt_check_property(const netron_value *meta, const char *property, boo
 {
     const netron_value *found = netron_map_get(netron_map_get(meta, "properties"), property);
     if (found == NULL)
-        return no_member(meta, "properties", "property", property);
+        return no_member(meta, "property", property);
     const netron_value *readonly = netron_map_get(found, "readonly");
     if (is_write && readonly != NULL && readonly->type == NETRON_TYPE_BOOL && readonly->as.b)
         return nt_fail(NETRON_INVALID,

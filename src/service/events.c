@@ -173,16 +173,26 @@ static size_t snapshot(const nt_list *subscriptions, netron_subscription **out, 
 
 void nt_event_heard(netron_peer *peer, const nt_event *event)
 {
-    enum { MOST = 64 };
-    netron_subscription *now[MOST];
+    netron_subscription *few[16];
     nt_heard *heard = nt_map_get(&peer->heard, event->name);
     if (heard == NULL)
         return;
-    size_t count = snapshot(&heard->subscriptions, now, MOST);
+    size_t most = 0;
+    NT_LIST_FOREACH(at, &heard->subscriptions)
+        most++;
+    netron_subscription **now =
+        most <= sizeof few / sizeof *few ? few : malloc(most * sizeof *now);
+    if (now == NULL) {
+        NT_ERROR(peer->peers->config.log, "no memory to deliver an event");
+        return;
+    }
+    size_t count = snapshot(&heard->subscriptions, now, most);
     for (size_t i = 0; i < count; i++) {
         deliver_one(now[i], event);
         unref_subscription(now[i]);
     }
+    if (now != few)
+        free(now);
 }
 
 /* ---- emitting ---- */

@@ -164,8 +164,10 @@ static void add_type(type_set *set, const nt_type *type, unsigned depth)
 {
     if (is_named_container(type) && !has_type(set, type) && set->count < TYPES_MAX)
         set->types[set->count++] = type;
-    if (type->item != NULL)
-        type = type->item();
+    if (type->item != NULL && depth != 0) {
+        add_type(set, type->item(), depth - 1);
+        return;
+    }
     if ((type->kind != NT_KIND_STRUCT && type->kind != NT_KIND_ENUM) || depth == 0)
         return;
     if (has_type(set, type) || set->count == TYPES_MAX)

@@ -33,6 +33,8 @@ void nt_ws_free(netron_link *link)
     link->ws = NULL;
     if (ws == NULL)
         return;
+    if (ws->message != NULL)
+        link->loop->held_bytes -= ws->message->size;
     nt_chunk_unref(&link->loop->chunks, ws->message);
     free(ws->url);
     free(ws);
@@ -265,9 +267,13 @@ static nt_step add_fragment(netron_link *link, const uint8_t *data, size_t size)
         size_t room = NT_CHUNK_SMALL_BYTES;
         while (room < used + size)
             room *= 2;
+        if (room > link->limits->max_held_bytes - link->loop->held_bytes)
+            return fail(link, NT_WS_CLOSE_INTERNAL,
+                "too much unfinished input (option max_pinned_bytes)");
         nt_chunk *fresh = nt_chunk_take(&link->loop->chunks, room);
         if (fresh == NULL)
             return fail(link, NT_WS_CLOSE_INTERNAL, "no memory for a message");
+        link->loop->held_bytes += fresh->size - (message != NULL ? message->size : 0);
         if (used != 0)
             memcpy(fresh->data, message->data, used);
         nt_chunk_unref(&link->loop->chunks, message);

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 
@@ -12,13 +13,19 @@ static void put_undefined(nt_writer *writer, int times)
         netron_abi_put_undefined(writer);
 }
 
+/* A message may quote what a peer sent, cut anywhere: it must not spoil the answer. */
+static void put_clean(nt_writer *writer, const char *text)
+{
+    netron_abi_put_str(writer, (netron_str){text, nt_utf8_prefix(text, strlen(text))});
+}
+
 /* ext 110: thirteen values in this order (PROTOCOL.md, "Ext types"). */
 static void write_titan(nt_writer *writer, const netron_error *e, netron_err code, int64_t now_ms)
 {
     size_t begin = nt_ext_begin(writer);
-    nt_put_text(writer, e->name);
+    put_clean(writer, e->name);
     netron_abi_put_int(writer, code);
-    nt_put_text(writer, e->message);
+    put_clean(writer, e->message);
     if (e->details != NULL)
         nt_value_write(writer, e->details);
     else
@@ -103,7 +110,6 @@ netron_err nt_fault_read(nt_slice payload)
     if (origin != NULL)
         *origin = value;
     nt_error_set_origin(origin);
-    out->executed = NETRON_EXECUTED_YES;
     return out->code;
 }
 

@@ -113,7 +113,7 @@ static bool enter(nt_writer *writer, unsigned depth)
         return true;
     if (writer->err == NETRON_OK)
         writer->err = nt_fail(NETRON_INVALID,
-            "a value is nested deeper than %d levels: see option max_depth", NT_DEPTH_DEFAULT);
+            "a value is nested deeper than %d levels: send it in parts", NT_DEPTH_DEFAULT);
     writer->end = writer->at;
     return false;
 }

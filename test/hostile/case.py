@@ -50,11 +50,12 @@ class Context:
         self.links.append(made)
         return made
 
-    def connect(self, scheme="ws", name="hostile", extensions=()):
-        return self.keep(link.connect(self.urls[scheme], name, extensions))
+    def connect(self, scheme="ws", name="hostile", extensions=(), small=False):
+        """small: the kernel keeps little for this side."""
+        return self.keep(link.connect(self.urls[scheme], name, extensions, small))
 
-    def dial(self, scheme="ws"):
-        return self.keep(link.dial(self.urls[scheme]))
+    def dial(self, scheme="ws", small=False):
+        return self.keep(link.dial(self.urls[scheme], small))
 
     def socket(self, scheme="ws"):
         """No upgrade, no handshake."""

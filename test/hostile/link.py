@@ -245,12 +245,14 @@ class WebSocket(Link):
                     return data
 
 
-def open_socket(url, seconds=DEADLINE):
+def open_socket(url, seconds=DEADLINE, small=False):
     scheme, rest = url.split(":", 1)
     deadline = time.monotonic() + seconds
     while True:
         sock = socket.socket(socket.AF_UNIX if scheme == "unix" else socket.AF_INET)
         sock.settimeout(seconds)
+        if small:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         try:
             if scheme == "unix":
                 sock.connect(rest.removeprefix("//"))
@@ -264,15 +266,15 @@ def open_socket(url, seconds=DEADLINE):
                 raise Failure("the node does not accept connections") from None
 
 
-def dial(url, seconds=DEADLINE):
+def dial(url, small=False):
     """A connection without its handshake (ws: upgraded)."""
-    sock = open_socket(url, seconds)
+    sock = open_socket(url, small=small)
     return WebSocket(sock).upgrade() if url.startswith("ws:") else LengthLink(sock)
 
 
-def connect(url, name="hostile", extensions=()):
+def connect(url, name="hostile", extensions=(), small=False):
     """A connection with its handshake."""
-    link = dial(url)
+    link = dial(url, small)
     link.greet(name, extensions)
     return link
 

@@ -484,29 +484,42 @@ static void test_future_of_a_connection_that_broke_is_unavailable(void **state)
     CHECK_ERR(lab__nap_wait(&three, &ms), NETRON_UNAVAILABLE);
 }
 
-static void test_calls_in_flight_are_bounded_on_both_sides(void **state)
+static void open_few(fixture *f, const netron_options *server, const netron_options *client)
 {
-    fixture f = {0};
+    *f = (fixture){.lab = {.serial = netron_s("")}};
+    pair_open(&f->p, "memory://few", server, client);
+    CHECK_OK(lab_expose(f->p.server, &f->lab));
+    CHECK_OK(lab__query(f->p.peer, &f->proxy));
+}
+
+static void test_calls_in_flight_are_bounded_where_they_are_made(void **state)
+{
+    fixture f;
+    lab__nap_future all[6];
+    uint32_t ms;
+    (void)state;
+    open_few(&f, NULL, &(netron_options){.max_calls = 4});
+    for (int i = 0; i < 6; i++)
+        all[i] = lab__nap_start(&f.proxy, 5);
+    for (int i = 0; i < 6; i++)
+        CHECK_ERR(lab__nap_wait(&all[i], &ms), i < 4 ? NETRON_OK : NETRON_TOO_MANY);
+    CHECK_SAYS("max_calls");
+    CHECK_OK(lab_nap(&f.proxy, 1, &ms));
+    pair_close(&f.p);
+}
+
+static void test_calls_in_flight_are_bounded_where_they_are_served(void **state)
+{
+    fixture f;
     lab__nap_future all[9];
     uint32_t ms;
-    int refused = 0;
     (void)state;
-    f.lab = (lab__self){.serial = netron_s("")};
-    pair_open(&f.p, "memory://few", &(netron_options){.max_calls = 4},
-        &(netron_options){.max_calls = 64});
-    CHECK_OK(lab_expose(f.p.server, &f.lab));
-    CHECK_OK(lab__query(f.p.peer, &f.proxy));
+    open_few(&f, &(netron_options){.max_peer_fibers = 4}, NULL);
     for (int i = 0; i < 9; i++)
         all[i] = lab__nap_start(&f.proxy, 20);
-    for (int i = 0; i < 9; i++) {
-        netron_err err = lab__nap_wait(&all[i], &ms);
-        if (err != NETRON_OK) {
-            assert_int_equal(err, NETRON_TOO_MANY);
-            CHECK_SAYS("max_calls");
-            refused++;
-        }
-    }
-    assert_int_equal(refused, 5);
+    for (int i = 0; i < 9; i++)
+        CHECK_ERR(lab__nap_wait(&all[i], &ms), i < 4 ? NETRON_OK : NETRON_TOO_MANY);
+    CHECK_SAYS("max_peer_fibers");
     CHECK_OK(lab_nap(&f.proxy, 1, &ms));
     pair_close(&f.p);
 }
@@ -682,7 +695,8 @@ int main(void)
         TEST(test_future_answers_as_its_call_does),
         TEST(test_future_is_waited_for_once),
         TEST(test_future_of_a_connection_that_broke_is_unavailable),
-        cmocka_unit_test(test_calls_in_flight_are_bounded_on_both_sides),
+        cmocka_unit_test(test_calls_in_flight_are_bounded_where_they_are_made),
+        cmocka_unit_test(test_calls_in_flight_are_bounded_where_they_are_served),
         TEST(test_result_that_points_to_memory_needs_a_scope),
         TEST(test_result_outlives_later_calls_until_its_scope_ends),
         TEST(test_released_proxy_says_so),

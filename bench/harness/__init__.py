@@ -1,0 +1,1 @@
+"""What ./bench/run is made of: subjects, the runs of them, and reports."""

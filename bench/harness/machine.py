@@ -1,0 +1,105 @@
+"""The machine: what it is, and who else uses it while something is measured."""
+import contextlib
+import glob
+import os
+import platform
+import re
+import subprocess
+import time
+
+TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
+BUSY = (0, 1, 2, 5, 6, 7)  # user, nice, system, irq, softirq, steal
+
+
+def busy_seconds():
+    with open("/proc/stat", encoding="ascii") as file:
+        fields = file.readline().split()[1:]
+    return sum(int(fields[i]) for i in BUSY) * TICK_SECONDS
+
+
+def kernel_seconds():
+    """ksoftirqd works for whoever uses the loopback: that is us."""
+    total = 0
+    for pid in _softirq_pids():
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
+
+
+def _softirq_pids(cache=[]):  # pylint: disable=dangerous-default-value
+    if not cache:
+        for path in glob.glob("/proc/[0-9]*/comm"):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
+                if file.read().startswith("ksoftirqd"):
+                    cache.append(path.split("/")[2])
+    return cache
+
+
+class Watch:
+    """How much of a processor other programs used: `others`, 1.0 being one core."""
+
+    def __enter__(self):
+        self.began = time.monotonic()
+        self.busy, self.kernel, self.own = busy_seconds(), kernel_seconds(), time.process_time()
+        return self
+
+    def __exit__(self, *_):
+        self.seconds = time.monotonic() - self.began
+        self.busy = busy_seconds() - self.busy
+        self.kernel = kernel_seconds() - self.kernel
+        self.own = time.process_time() - self.own
+
+    def others(self, ours):
+        """`ours`: seconds of processor time of the programs under test."""
+        return max(0.0, self.busy - self.kernel - self.own - ours) / max(self.seconds, TICK_SECONDS)
+
+
+# ---- who and what ----
+
+def _first_line(command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return next((line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()), "")
+
+
+def _processor():
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        found = re.search(r"model name\s*: (.*)", file.read())
+        if found:
+            return found.group(1)
+    return platform.machine()
+
+
+def describe():
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory": f"{memory:.1f} GiB",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "distribution": _distribution(),
+        "is_virtual": "hypervisor" in open("/proc/cpuinfo", encoding="utf-8").read(),
+    }
+
+
+def _distribution():
+    with contextlib.suppress(OSError), open("/etc/os-release", encoding="utf-8") as file:
+        found = re.search(r'PRETTY_NAME="(.*)"', file.read())
+        if found:
+            return found.group(1)
+    return ""
+
+
+def versions(root):
+    """Of what was built, and by what."""
+    revision = _first_line(["git", "-C", str(root), "describe", "--always", "--dirty", "--tags"])
+    header = (root / "include/netron/version.h").read_text(encoding="utf-8")
+    return {
+        "netron": re.search(r'VERSION_STRING "(.*)"', header).group(1) + (f" ({revision})" if revision else ""),
+        "compiler": _first_line(["cc", "--version"]),
+        "libuv": _first_line(["pkg-config", "--modversion", "libuv"]),
+        "libc": " ".join(platform.libc_ver()),
+        "python": platform.python_version(),
+    }

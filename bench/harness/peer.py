@@ -1,0 +1,118 @@
+"""Peers: what a user would pick instead. Each is a folder bench/peers/NAME with a peer.py that makes
+one Peer named PEER. A peer whose packages are not installed is reported, with their names."""
+import importlib.util
+import os
+import pathlib
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from .process import Failed
+from .subjects import SHAPES, ServerSpec, Subject
+
+PEERS = pathlib.Path(__file__).resolve().parent.parent / "peers"
+BENCH = PEERS.parent
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Placeholders in commands: {here} its folder, {out} where it is built, {bench} bench/, and for
+    server and client those of subjects.py."""
+    name: str
+    title: str
+    packages: tuple                   # Debian packages
+    client: tuple                     # the words of the shape and {url} follow
+    url: str
+    server: tuple = ()                # {url} goes where it stands
+    ready: str = r"listening on (\S+)"
+    programs: tuple = ()              # that must be there
+    libraries: tuple = ()             # pkg-config names that must be there
+    build: tuple = ()                 # commands
+    shapes: tuple = ("1", "64", "1024", "100x64")
+    version: tuple = ()               # a command that prints it
+    words: Optional[Callable] = None  # (shape) -> the words of its client, if not those of ours
+    read: Optional[Callable] = None   # see Subject
+    note: str = ""                    # what differs from the work of the others
+
+    def missing(self):
+        """What is not installed, or nothing."""
+        absent = [name for name in self.programs if shutil.which(name) is None]
+        return absent + [name for name in self.libraries if not _has_library(name)]
+
+    def make(self, out):
+        """Build it, unless that was done after the last change."""
+        folder = PEERS_BY_NAME[self.name]
+        done = out / self.name / "built"
+        if not self.build:
+            return
+        newest = max(path.stat().st_mtime for path in [*folder.rglob("*"), *BENCH.glob("*.[ch]")])
+        if done.exists() and done.stat().st_mtime > newest:
+            return
+        done.parent.mkdir(parents=True, exist_ok=True)
+        for command in self.build:
+            words = [self.fill(word, out) for word in command]
+            built = subprocess.run(words, capture_output=True, text=True, cwd=done.parent, check=False)
+            if built.returncode != 0:
+                raise Failed(f"{self.title} cannot be built:\n{built.stderr[-2000:]}")
+        done.touch()
+
+    def fill(self, word, out):
+        places = {"here": PEERS_BY_NAME[self.name], "out": out / self.name, "bench": BENCH}
+        for name, path in places.items():
+            word = word.replace("{" + name + "}", str(path))
+        return word
+
+    def subjects(self, out):
+        def fill(words):
+            return tuple(self.fill(word, out) for word in words)
+        server = ServerSpec(fill(self.server), self.url, self.ready) if self.server else None
+        for name in self.shapes:
+            shape = SHAPES[name]
+            words = self.words(shape) if self.words else (*shape.words, "{url}")
+            is_idle = name == "idle"
+            yield Subject(f"{self.name}-{name}", self.title, shape, fill((*self.client, *words)), server,
+                          (f"floor-ws-{name}",), read=self.read, how="idle" if is_idle else "rate",
+                          once=is_idle)
+
+    def installed_version(self):
+        if not self.version:
+            return ""
+        done = subprocess.run(self.version, capture_output=True, text=True, check=False)
+        return next(iter((done.stdout + done.stderr).strip().splitlines()), "")
+
+
+PEERS_BY_NAME = {}
+
+
+def _has_library(name):
+    return shutil.which("pkg-config") is not None and subprocess.run(
+        ["pkg-config", "--exists", name], check=False).returncode == 0
+
+
+def load(folders=(PEERS,)):
+    """All peers, in the order of their names."""
+    peers = []
+    for path in sorted(path for folder in folders for path in pathlib.Path(folder).glob("*/peer.py")):
+        spec = importlib.util.spec_from_file_location(f"peer_{path.parent.name}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        PEERS_BY_NAME[module.PEER.name] = path.parent
+        peers.append(module.PEER)
+    return peers
+
+
+def install(peers):
+    """With apt, what the peers need."""
+    packages = sorted({package for peer in peers if peer.missing() for package in peer.packages})
+    if not packages:
+        print("All peers are installed.")
+        return
+    if shutil.which("apt-get") is None:
+        raise Failed("apt-get is not there; install what these packages hold: " + " ".join(packages))
+    as_root = [] if os.geteuid() == 0 else ["sudo"]
+    print("Installing with apt:", *packages, flush=True)
+    command = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y",
+               "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends", *packages]
+    if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode != 0:
+        raise Failed("apt-get failed; run `apt-get update` and try again")

@@ -1,0 +1,201 @@
+"""What can be measured: shapes of work, the floor, and our own programs. Peers are in bench/peers.
+
+A command is a list of words with {placeholders}: {url} of the server, {bin} where our programs are,
+and whatever Settings and Sizes know ({seconds}, {bytes}, {ws_request} …).
+"""
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+TIMED = ("--seconds", "{seconds}", "--warm-up", "{warm_up}")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A kind of work, the same for all who do it."""
+    name: str
+    title: str
+    words: tuple                 # what a client is told
+    unit: str = "calls/s"
+    scale: float = 1.0           # units per thing that the client counts
+    counted: str = "call"
+    floor: tuple = ("--request", "{%s_request}", "--reply", "{%s_reply}")
+
+
+SHAPES = {shape.name: shape for shape in (
+    Shape("1", "Sequential", ("calls", *TIMED)),
+    Shape("64", "64 in flight", ("calls", "--inflight", "64", *TIMED)),
+    Shape("1024", "1024 in flight", ("calls", "--inflight", "1024", *TIMED)),
+    Shape("100x64", "64 in flight on each of 100 connections",
+          ("calls", "--connections", "100", "--inflight", "64", *TIMED)),
+    Shape("burn", "Handlers that work for 20 µs, 64 in flight", ("calls", "--inflight", "64", *TIMED)),
+    Shape("stream", "Streams of integers", ("stream", "--items", "{items}", *TIMED),
+          "items/s", 1.0, "item", ("--reply", "{%s_item}")),
+    Shape("download", "Bulk from the server, chunks of 64 KiB", ("download", "--bytes", "{bytes}"),
+          "MiB/s", 1 / 16, "chunk", ()),
+    Shape("upload", "Bulk to the server, chunks of 64 KiB", ("upload", "--bytes", "{bytes}"),
+          "MiB/s", 1 / 16, "chunk", ()),
+    Shape("events", "One event to {subscribers} subscribers, each answers it",
+          ("events", "--connections", "{subscribers}", "--items", "1", *TIMED),
+          "answers/s", 1.0, "answer", ("--request", "{%s_event}", "--reply", "{%s_answer}")),
+    Shape("idle", "Memory of an idle connection ({idle} of them)",
+          ("idle", "--connections", "{idle}"), "KiB", 1 / 1024, "connection", ()),
+    Shape("local", "Calls that stay in the process", ("calls", *TIMED)),
+    Shape("start", "From start to listening", (), "starts/s", 1.0, "start"),
+)}
+
+
+@dataclass(frozen=True)
+class ServerSpec:
+    command: tuple
+    url: str
+    ready: str = r"listening on (\S+)"
+
+
+@dataclass(frozen=True)
+class Aim:
+    """How far a subject should get: a share of this floor's figure, a figure, a multiple of the
+    floor's processor time."""
+    floor: str = ""
+    share: Optional[float] = None
+    value: Optional[float] = None
+    cpu: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    name: str
+    title: str
+    shape: Shape
+    client: tuple
+    server: Optional[ServerSpec] = None
+    floors: tuple = ()             # names; the first one is what the table compares with
+    aims: tuple = ()
+    how: str = "rate"              # a function of measure.py
+    beside: tuple = ()             # a client that holds idle connections meanwhile
+    once: bool = False             # too slow, or too steady, for every round
+    # Foreign clients: (printed, processor seconds, values) -> what ours print as JSON.
+    read: Optional[Callable] = field(default=None, compare=False)
+
+    @property
+    def is_floor(self):
+        return self.name.startswith("floor-")
+
+    @property
+    def lower_is_better(self):
+        return self.shape.unit == "KiB"
+
+
+# ---- the floor: over TCP with as many bytes as ours over ws or tcp, and over a Unix socket ----
+
+FLOOR_URLS = {"ws": "tcp://127.0.0.1:0", "tcp": "tcp://127.0.0.1:0", "unix": "unix:{folder}/floor"}
+
+
+def _floor(scheme, shape, epoll=False):
+    name = f"floor-{scheme}-{shape.name}" + ("-epoll" if epoll else "")
+    sizes = "tcp" if scheme == "unix" else scheme
+    words = [word % sizes if "%s" in word else word for word in shape.floor]
+    about = "Raw " + ("Unix socket" if scheme == "unix" else "TCP")
+    if scheme == "tcp":
+        about += ", the bytes of tcp"
+    if epoll:
+        about += ", client in epoll"
+    client = ("{bin}/floor_client", *shape.words, "{url}", *words, *(("--epoll",) if epoll else ()))
+    return Subject(name, about, shape, client,
+                   ServerSpec(("{bin}/floor_server", "{url}"), FLOOR_URLS[scheme]),
+                   how="idle" if shape.name == "idle" else "rate", once=shape.name == "idle")
+
+
+def _floors():
+    for scheme in FLOOR_URLS:
+        for shape in SHAPES.values():
+            if shape.name in ("burn", "local", "start"):
+                continue
+            yield _floor(scheme, shape)
+            if shape.name in ("1", "64"):
+                yield _floor(scheme, shape, epoll=True)
+    yield Subject("floor-fiber", "Entering a pooled fiber", SHAPES["local"],
+                  ("{bin}/local", "fibers", "-", *TIMED))
+    yield Subject("floor-start", "An empty program", SHAPES["start"],
+                  ("{bin}/start_time", "{bin}/empty"), once=True)
+
+
+# ---- ours ----
+
+NODE_URLS = {"ws": "ws://127.0.0.1:0", "tcp": "tcp://127.0.0.1:0", "unix": "unix:{folder}/node"}
+
+
+def _node(scheme):
+    return ServerSpec(("{bin}/node", "{url}"), NODE_URLS[scheme])
+
+
+def _ours(name, title, scheme, shape, *more, floors=None, aims=(), program="client", **others):
+    shape = SHAPES[shape]
+    if floors is None:
+        floors = (f"floor-{scheme}-{shape.name}",)
+    aims = tuple(Aim(**{"floor": floors[0] if floors else "", **aim}) for aim in aims)
+    return Subject(name, title, shape, ("{bin}/" + program, *shape.words, "{url}", *more),
+                   _node(scheme), floors, aims, **others)
+
+
+def _each_transport():
+    for scheme in NODE_URLS:
+        floor = f"floor-{scheme}-"
+        about = f"Netron over {scheme}"
+        yield _ours(f"{scheme}-1", about, scheme, "1", floors=(floor + "1", floor + "1-epoll"),
+                    aims=({"share": 0.88}, {"floor": floor + "1-epoll", "share": 0.95}))
+        yield _ours(f"{scheme}-64", f"{about}, 64 fibers", scheme, "64",
+                    floors=(floor + "64", floor + "64-epoll"), aims=({"share": 0.80, "cpu": 1.35},))
+        yield _ours(f"{scheme}-64-futures", f"{about}, 64 futures", scheme, "64", "--futures",
+                    aims=({"share": 0.83, "cpu": 1.35},))
+        yield _ours(f"{scheme}-1024", f"{about}, 1024 fibers", scheme, "1024",
+                    floors=(floor + "1024", floor + "64"), aims=({"floor": floor + "64", "share": 3.5},))
+
+
+def _ws_only():
+    yield _ours("ws-1024-futures", "Netron over ws, 1024 futures", "ws", "1024", "--futures",
+                floors=("floor-ws-1024", "floor-ws-64"), aims=({"floor": "floor-ws-64", "share": 3.5},))
+    yield _ours("ws-64-later", "Netron over ws, handlers that suspend", "ws", "64", "--later",
+                aims=({"share": 0.70, "cpu": 1.5},))
+    yield _ours("ws-100x64", "Netron over ws, 6400 fibers", "ws", "100x64")
+    yield _ours("ws-100x64-futures", "Netron over ws, 6400 futures", "ws", "100x64", "--futures")
+    yield _ours("server-1", "Netron's server under a raw client", "ws", "1", program="raw_client",
+                aims=({"share": 0.97},))
+    yield _ours("server-64", "Netron's server under a raw client", "ws", "64", program="raw_client",
+                aims=({"share": 0.90, "cpu": 1.35},))
+    yield _ours("server-1024", "Netron's server under a raw client", "ws", "1024",
+                program="raw_client")
+    yield _ours("ws-burn", "Netron over ws", "ws", "burn", "--burn", floors=())
+    yield _ours("ws-stream", "Netron over ws", "ws", "stream", aims=({"value": 40e6},))
+    yield _ours("tcp-stream", "Netron over tcp", "tcp", "stream")
+    yield _ours("ws-download", "Netron over ws", "ws", "download", aims=({"share": 0.85},))
+    yield _ours("ws-upload", "Netron over ws", "ws", "upload", "--inflight", "16",
+                aims=({"share": 0.85},))
+    yield _ours("ws-events", "Netron over ws", "ws", "events", aims=())
+    yield _ours("server-events", "Netron's server under raw subscribers", "ws", "events",
+                program="raw_client", aims=({"share": 1 / 1.5},))
+    yield _ours("ws-idle", "Netron over ws", "ws", "idle", how="idle", once=True,
+                aims=({"value": 0.75},))
+    yield _ours("ws-64-beside-idle", "Netron over ws, 64 fibers beside {idle} idle connections", "ws",
+                "64", floors=("ws-64",), aims=({"share": 0.95},), once=True,
+                beside=("{bin}/client", "idle", "{url}", "--connections", "{idle}"))
+
+
+def _in_process():
+    shape = SHAPES["64"]
+    yield Subject("memory-64", "Netron over memory, one process, one core", shape,
+                  ("{bin}/client", "calls", "--inflight", "64", "--calls", "{memory_calls}",
+                   "memory://bench"), floors=("floor-ws-64",))
+    yield Subject("local", "Netron, a service of this node", SHAPES["local"],
+                  ("{bin}/local", "calls", "-", *TIMED), floors=("floor-fiber",),
+                  aims=(Aim("floor-fiber", share=0.2),))
+    yield Subject("start", "A Netron node", SHAPES["start"],
+                  ("{bin}/start_time", "{bin}/node", "ws://127.0.0.1:0"), floors=("floor-start",),
+                  once=True, aims=(Aim("floor-start", share=1 / 3),))
+
+
+def ours():
+    return [*_each_transport(), *_ws_only(), *_in_process()]
+
+
+def floors():
+    return {subject.name: subject for subject in _floors()}
