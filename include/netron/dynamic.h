@@ -15,6 +15,7 @@
 extern "C" {
 #endif
 
+/* What is done to a member: read or write a property, call a method. */
 typedef enum netron_operation { NETRON_GET, NETRON_SET, NETRON_CALL } netron_operation;
 
 /* Serve one operation on one member. `args` (for NETRON_SET the new value) is valid until the

@@ -88,8 +88,8 @@ NETRON_API void netron_channel_close(netron_channel *channel);
 NETRON_API NETRON_MUST_CHECK netron_err netron_blocking(netron_ctx *ctx, void (*fn)(void *arg),
     void *arg);
 
-#define NETRON_READABLE 1
-#define NETRON_WRITABLE 2
+#define NETRON_READABLE 1 /* there is something to read, or the far end closed */
+#define NETRON_WRITABLE 2 /* there is room to write */
 
 /* Wait until the descriptor can be read or written, at most timeout_ms (0: no limit but the
  * call's). *ready has the events that came. The descriptor stays yours. Suspends.

@@ -17,10 +17,17 @@
 extern "C" {
 #endif
 
+/* A node. One thread runs it; functions that may be called from others say so. */
 typedef struct netron netron;
+
+/* For whom work is done: a request being served, a fiber of yours, or the node itself. Use it only on
+ * the fiber that it was given to, and not after that fiber's function has returned. */
 typedef struct netron_ctx netron_ctx;
+
+/* Another node, or this one (netron/peer.h). */
 typedef struct netron_peer netron_peer;
 
+/* How much is logged: each level includes those above it. */
 typedef enum netron_log_level {
     NETRON_LOG_DEFAULT, /* NETRON_LOG_WARN */
     NETRON_LOG_NONE,

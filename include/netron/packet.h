@@ -9,6 +9,7 @@
 extern "C" {
 #endif
 
+/* What a packet is about: the lower four bits of its flags (PROTOCOL.md §3). */
 typedef enum netron_packet_type {
     NETRON_PACKET_PING = 0,
     NETRON_PACKET_GET = 1,
@@ -21,6 +22,7 @@ typedef enum netron_packet_type {
     NETRON_PACKET_CANCEL = 8 /* extension cancel (docs/protocol.md) */
 } netron_packet_type;
 
+/* A packet taken apart. */
 typedef struct netron_packet {
     uint32_t id;
     uint8_t type;

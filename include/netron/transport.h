@@ -23,6 +23,7 @@ typedef struct netron_link netron_link;
 /* A place where connections come in, seen by its transport. */
 typedef struct netron_listener netron_listener;
 
+/* How messages are told apart in what a transport carries. */
 typedef enum netron_framing {
     NETRON_FRAMING_LENGTH,    /* a u32 length before each message (PROTOCOL.md §1.2) */
     NETRON_FRAMING_WEBSOCKET, /* RFC 6455, upgrade included */
@@ -30,6 +31,7 @@ typedef enum netron_framing {
                                  larger than netron_link_room() is received from `data` */
 } netron_framing;
 
+/* What a transport does. All slots are required; all are called on the loop's thread. */
 typedef struct netron_transport_ops {
     netron_framing framing;
 
@@ -77,6 +79,7 @@ NETRON_API netron_link *netron_listener_accept(netron_listener *listener, const 
 NETRON_API void netron_listener_set_address(netron_listener *listener, const char *address);
 NETRON_API void netron_listener_closed(netron_listener *listener);
 
+/* The connection is made: messages may go. Not after close(). */
 NETRON_API void netron_link_opened(netron_link *link);
 /* Where to receive the next bytes to: *data has at least one byte of room. Zero: out of memory;
  * close. */

@@ -67,6 +67,7 @@ NETRON_API void netron_scope_end(netron_scope *scope);
 /* A scope that ends with the enclosing block. Needs GCC or Clang. */
 #define netron_scope_auto(name) netron_scope name __attribute__((cleanup(netron_scope_end))) = {0}
 
+/* The kind of a value, and the member of `as` that holds it. */
 typedef enum netron_type {
     NETRON_TYPE_UNDEFINED = 0, /* JavaScript's undefined: absent */
     NETRON_TYPE_NULL,
@@ -96,20 +97,24 @@ typedef struct netron_entry netron_entry;
 typedef struct netron_value_error netron_value_error;
 typedef struct netron_value_definition netron_value_definition;
 
+/* Items in order. */
 typedef struct netron_value_list {
     const netron_value *items;
     size_t count;
 } netron_value_list;
 
+/* Keys and values, in the order they came in. */
 typedef struct netron_value_map {
     const netron_entry *entries;
     size_t count;
 } netron_value_map;
 
+/* A regular expression of JavaScript. */
 typedef struct netron_value_regexp {
     const netron_str *parts; /* source, flags */
 } netron_value_regexp;
 
+/* An end of a stream, as it stands in a call or an answer. */
 typedef struct netron_value_stream {
     const netron_str *peer_id;
     uint32_t id;
