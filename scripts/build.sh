@@ -12,7 +12,7 @@ tests=()
 [ -e build/release/CMakeCache.txt ] || tests=(-DNETRON_TESTS=OFF -DNETRON_BENCH=OFF)
 if ! { cmake --preset release ${tests[@]+"${tests[@]}"} && cmake --build build/release --target "$@"; } \
     >"$log" 2>&1 </dev/null; then
-    grep -n -m 20 -E 'error|FAILED' "$log" >&2 || tail -n 40 "$log" >&2
+    grep -E -m 20 'error: |undefined reference|CMake Error|No space' "$log" >&2 || tail -n 40 "$log" >&2
     echo "The build failed; all of its output: $log" >&2
     exit 1
 fi

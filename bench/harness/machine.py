@@ -36,22 +36,19 @@ def _softirq_pids(cache=[]):  # pylint: disable=dangerous-default-value
 
 
 class Watch:
-    """How much of a processor other programs used: `others`, 1.0 being one core."""
+    """How much of the processors other programs used while something ran."""
 
-    def __enter__(self):
-        self.began = time.monotonic()
-        self.busy, self.kernel, self.own = busy_seconds(), kernel_seconds(), time.process_time()
-        return self
+    def __init__(self):
+        self.began = self._now()
 
-    def __exit__(self, *_):
-        self.seconds = time.monotonic() - self.began
-        self.busy = busy_seconds() - self.busy
-        self.kernel = kernel_seconds() - self.kernel
-        self.own = time.process_time() - self.own
+    @staticmethod
+    def _now():
+        return time.monotonic(), busy_seconds() - kernel_seconds() - time.process_time()
 
     def others(self, ours):
-        """`ours`: seconds of processor time of the programs under test."""
-        return max(0.0, self.busy - self.kernel - self.own - ours) / max(self.seconds, TICK_SECONDS)
+        """In cores. `ours`: seconds of processor time of the programs under test."""
+        (began, used_then), (ended, used_now) = self.began, self._now()
+        return max(0.0, used_now - used_then - ours) / max(ended - began, TICK_SECONDS)
 
 
 # ---- who and what ----

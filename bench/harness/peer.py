@@ -6,7 +6,6 @@ import pathlib
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import Callable, Optional
 
 from .process import Failed
 from .subjects import SHAPES, ServerSpec, Subject
@@ -17,28 +16,28 @@ BENCH = PEERS.parent
 
 @dataclass(frozen=True)
 class Peer:
-    """Placeholders in commands: {here} its folder, {out} where it is built, {bench} bench/, and for
-    server and client those of subjects.py."""
+    """One of them. Its client takes the options of measure.h and prints what bench_print() does; its
+    server prints "listening on URL". Words of commands may hold {here}, its folder; {out}, where it
+    is built; {bench}, the folder bench/; those of server and client also {url}; PORT is a free port."""
     name: str
     title: str
-    packages: tuple                   # Debian packages
-    client: tuple                     # the words of the shape and {url} follow
+    packages: tuple         # Debian packages
+    client: tuple
+    server: tuple
     url: str
-    server: tuple = ()                # {url} goes where it stands
     ready: str = r"listening on (\S+)"
-    programs: tuple = ()              # that must be there
-    libraries: tuple = ()             # pkg-config names that must be there
-    build: tuple = ()                 # commands
+    programs: tuple = ()    # that must be there
+    headers: tuple = ()     # that must be there
+    build: tuple = ()       # commands
     shapes: tuple = ("1", "64", "1024", "100x64")
-    version: tuple = ()               # a command that prints it
-    words: Optional[Callable] = None  # (shape) -> the words of its client, if not those of ours
-    read: Optional[Callable] = None   # see Subject
-    note: str = ""                    # what differs from the work of the others
+    items: int = 0          # of one stream, if it would be slow otherwise
+    version: tuple = ()     # a command that prints it
+    note: str = ""          # what it does differently
 
     def missing(self):
         """What is not installed, or nothing."""
         absent = [name for name in self.programs if shutil.which(name) is None]
-        return absent + [name for name in self.libraries if not _has_library(name)]
+        return absent + [name for name in self.headers if not _has_header(name)]
 
     def make(self, out):
         """Build it, unless that was done after the last change."""
@@ -66,14 +65,12 @@ class Peer:
     def subjects(self, out):
         def fill(words):
             return tuple(self.fill(word, out) for word in words)
-        server = ServerSpec(fill(self.server), self.url, self.ready) if self.server else None
         for name in self.shapes:
             shape = SHAPES[name]
-            words = self.words(shape) if self.words else (*shape.words, "{url}")
-            is_idle = name == "idle"
-            yield Subject(f"{self.name}-{name}", self.title, shape, fill((*self.client, *words)), server,
-                          (f"floor-ws-{name}",), read=self.read, how="idle" if is_idle else "rate",
-                          once=is_idle)
+            words = [word.replace("{items}", str(self.items or "{items}")) for word in shape.words]
+            yield Subject(f"{self.name}-{name}", self.title, shape, fill((*self.client, *words, "{url}")),
+                          ServerSpec(fill(self.server), self.url, self.ready), (f"floor-ws-{name}",),
+                          how="idle" if name == "idle" else "rate", once=name == "idle")
 
     def installed_version(self):
         if not self.version:
@@ -85,9 +82,10 @@ class Peer:
 PEERS_BY_NAME = {}
 
 
-def _has_library(name):
-    return shutil.which("pkg-config") is not None and subprocess.run(
-        ["pkg-config", "--exists", name], check=False).returncode == 0
+def _has_header(name):
+    test = f"#if !__has_include(<{name}>)\n#error\n#endif\n"
+    return subprocess.run(["cc", "-E", "-x", "c", "-"], input=test, text=True, capture_output=True,
+                          check=False).returncode == 0
 
 
 def load(folders=(PEERS,)):

@@ -62,26 +62,12 @@ def stop(process):
             process.wait()
 
 
-def cpu_ns(pid):
-    """Processor time of all threads of a process."""
-    total = 0
-    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
-        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
-            total += int(file.read().split()[0])
-    return total
-
-
-def resident_bytes(pid):
-    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 class Server:
-    """A server that has said that it listens. `command` has {url} where its address goes; `ready`
-    is what it then prints, with the real address as its first group if it differs."""
+    """A server that has said that it listens: `ready` is what it prints then, with its real address
+    as the first group if that is not `url`."""
 
     def __init__(self, command, url, ready=r"listening on (\S+)"):
-        self.command = [word.replace("{url}", url) for word in command]
+        self.command = command
         self.url = url
         self.ready = re.compile(ready)
 
@@ -117,6 +103,18 @@ class Server:
     @property
     def pid(self):
         return self.process.pid
+
+    def cpu_ns(self):
+        """Processor time of all its threads."""
+        total = 0
+        for path in glob.glob(f"/proc/{self.pid}/task/*/schedstat"):
+            with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+                total += int(file.read().split()[0])
+        return total
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def why(self):
         """What there is to say of a server when its client failed."""

@@ -76,7 +76,8 @@ class Sizes(dict):
         return [round((b - a) / count) for a, b in zip(few, many)]
 
     def _count(self, scheme, words):
-        with Server([f"{self.programs}/node", "{url}"], f"{scheme}://127.0.0.1:0") as server:
+        url = f"{scheme}://127.0.0.1:0"
+        with Server([f"{self.programs}/node", url], url) as server:
             with Relay(server.url) as relay:
                 run_client([f"{self.programs}/client", *words, relay.url], TIMEOUT)
                 return list(relay.counted)

@@ -3,8 +3,8 @@
 A command is a list of words with {placeholders}: {url} of the server, {bin} where our programs are,
 and whatever Settings and Sizes know ({seconds}, {bytes}, {ws_request} …).
 """
-from dataclasses import dataclass, field
-from typing import Callable, Optional
+from dataclasses import dataclass
+from typing import Optional
 
 TIMED = ("--seconds", "{seconds}", "--warm-up", "{warm_up}")
 
@@ -73,8 +73,6 @@ class Subject:
     how: str = "rate"              # a function of measure.py
     beside: tuple = ()             # a client that holds idle connections meanwhile
     once: bool = False             # too slow, or too steady, for every round
-    # Foreign clients: (printed, processor seconds, values) -> what ours print as JSON.
-    read: Optional[Callable] = field(default=None, compare=False)
 
     @property
     def is_floor(self):
@@ -175,7 +173,7 @@ def _ws_only():
                 program="raw_client", aims=({"share": 1 / 1.5},))
     yield _ours("ws-idle", "Netron over ws", "ws", "idle", how="idle", once=True,
                 aims=({"value": 0.75},))
-    yield _ours("ws-64-beside-idle", "Netron over ws, 64 fibers beside {idle} idle connections", "ws",
+    yield _ours("ws-64-beside-idle", "Netron over ws, 64 fibers beside idle connections", "ws",
                 "64", floors=("ws-64",), aims=({"share": 0.95},), once=True,
                 beside=("{bin}/client", "idle", "{url}", "--connections", "{idle}"))
 

@@ -212,10 +212,10 @@ static bool is_done(const netron *node)
 {
     const nt_fibers *fibers = &node->loop->fibers;
     uint32_t here = fibers->current != NULL ? 1 : 0;
-    /* A node alone on its loop also waits for handlers that serve it itself. */
+    /* A node alone on its loop also waits for the calls of other threads. */
     bool is_alone = node->loop->refs == 1;
-    return nt_peers_are_gone(&node->peers) && node->fibers == 0 && node->open_signals == 0 &&
-           (!is_alone || fibers->live <= here);
+    return nt_peers_are_gone(&node->peers) && node->fibers == 0 && node->serving == 0 &&
+           node->open_signals == 0 && (!is_alone || fibers->live <= here);
 }
 
 static void free_node(netron *node);

@@ -110,6 +110,7 @@ struct nt_remote {
     char *key;            /* in peer->remotes */
     char *id;             /* definition id */
     uint32_t uses;        /* proxies */
+    uint32_t returned;    /* times that the peer returned it: references to give back */
     const nt_contract *contract; /* what `members` are of */
     uint8_t **members;    /* by index: u16 size, then the id and the name as MessagePack */
     netron_scope scope;   /* of the definition */

@@ -130,10 +130,14 @@ static void remove_remote(nt_remote *remote)
 {
     netron_peer *peer = remote->peer;
     nt_map_remove(&peer->remotes, netron_s(remote->key));
-    if (!peer->is_local)
-        send_unref(peer, remote->id);
-    else if (peer->peers->on_unref != NULL)
-        peer->peers->on_unref(peer, remote->id);
+    /* The peer takes back one at a time. */
+    uint32_t times = remote->returned != 0 ? remote->returned : 1;
+    for (uint32_t i = 0; i < times; i++) {
+        if (!peer->is_local)
+            send_unref(peer, remote->id);
+        else if (peer->peers->on_unref != NULL)
+            peer->peers->on_unref(peer, remote->id);
+    }
     free_remote(remote);
     nt_peer_unuse(peer);
 }

@@ -253,6 +253,7 @@ netron_err nt_dispatch(nt_request *request, nt_reader *args)
     netron_err err;
     if (peer != NULL)
         nt_peer_use(peer);
+    node->serving++;
     fiber->ctx = &request->ctx;
     if (request->type == NETRON_PACKET_TASK) {
         err = nt_task_serve(request, args);
@@ -276,6 +277,10 @@ netron_err nt_dispatch(nt_request *request, nt_reader *args)
         node->stats.calls_failed++;
     if (peer != NULL)
         nt_peer_unuse(peer);
+    /* A node that stops waits for its handlers. What follows here uses it, and does not suspend. */
+    node->serving--;
+    if (NT_UNLIKELY(node->is_stopping))
+        nt_node_maybe_stopped(node);
     return err;
 }
 

@@ -237,6 +237,9 @@ netron_err netron_proxy_from(netron_peer *peer, const netron_value *value, netro
     netron_scope_end(&scope);
     if (err == NETRON_OK)
         *proxy = (netron_proxy){.peer = at, .remote = remote};
+    /* Its peer counts each return of a service; each is given back. */
+    if (err == NETRON_OK && value->type == NETRON_TYPE_DEFINITION)
+        remote->returned++;
     return err;
 }
 
@@ -255,6 +258,7 @@ static netron_err check_name(const netron_value *meta, char *key, size_t size)
     netron_str checked, checked_version;
     if (name == NULL || name->type != NETRON_TYPE_STR)
         return nt_fail(NETRON_INVALID, "a service's meta lacks a name, e.g. \"calculator\"");
+    NETRON_TRY(nt_service_name_check(name->as.str));
     bool has_version =
         version != NULL && version->type == NETRON_TYPE_STR && version->as.str.size != 0;
     int used = snprintf(key, size, "%.*s%s%.*s", NETRON_STR(name->as.str), has_version ? "@" : "",

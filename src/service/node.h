@@ -42,6 +42,7 @@ struct netron {
     bool is_stopping;
     bool is_stopped;  /* everything is closed */
     uint32_t fibers;  /* netron_spawn, netron_post: still running */
+    uint32_t serving; /* requests that run in a handler */
     nt_list spawned;  /* their contexts, to cancel */
     uv_signal_t signals[2];
     unsigned open_signals;

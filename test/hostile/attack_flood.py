@@ -143,8 +143,8 @@ def echoes_never_read(c):
 
 @case("tight", limit=40)
 def waiting_never_read(c):
-    """The same with handlers that wait before they answer with 100 KB: 2,000 at once are allowed,
-    but what they leave unsent is not 200 MB."""
+    """The same with handlers that wait before they answer with 100 KB: 200 at once are allowed, and
+    no more than these may be left unsent beyond max_unsent_bytes."""
     calls_unread(c, wire.call(1, LAB, "blob", 100_000, 1), 100_000, "blob")
 
 
@@ -202,9 +202,9 @@ def greedy(c):
 
 @case("tight")
 def all_waiting(c):
-    """A peer with every one of its calls waiting: 429 for it beyond max_calls (here 2,000)."""
+    """A peer with every one of its calls waiting: 429 for it beyond max_peer_fibers (here 200)."""
     peer = c.connect("tcp")
-    for first in range(1, 2201, 100):
+    for first in range(1, 401, 100):
         peer.send(*(wire.call(i, LAB, "wait_for", 3_600_000) for i in range(first, first + 100)))
     refused = 0
     while refused < 200:

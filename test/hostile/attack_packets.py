@@ -56,13 +56,13 @@ def unknown_types(c):
 
 @case()
 def no_list(c):
-    """A payload that is no list gets no reply (§3)."""
+    """A payload that is no list (§3): refused, never half read."""
     for peer in c.everywhere():
         payloads = [None, 5, -1, 2.5, True, "emit", "", b"bytes", {"defId": CALCULATOR, "args": []},
                     wire.UNDEFINED, wire.Ext(125, bytes(8)), {}]
         packets = [wire.head(9, kind) + wire.pack(value) for value in payloads
                    for kind in (wire.GET, wire.SET, wire.CALL, wire.TASK)]
-        expect_silence(peer, packets, "a payload that is no list")
+        expect_refusal(peer, packets, "a payload that is no list")
 
 
 @case()

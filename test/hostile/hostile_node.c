@@ -285,6 +285,7 @@ static const struct {
     FIELD(SET_U32, max_depth),
     FIELD(SET_U32, max_calls),
     FIELD(SET_U32, max_fibers),
+    FIELD(SET_U32, max_peer_fibers),
     FIELD(SET_U32, max_peers),
     FIELD(SET_U32, max_subscriptions),
     FIELD(SET_U32, max_streams),

@@ -77,6 +77,15 @@ def merge_rows(one, two):
     return merged + one + two
 
 
+def is_promised(rows, row):
+    """A chunk of a stream that an answer promised: it comes without any further request."""
+    return row.packet is not None and row.packet.type == wire.STREAM and any(
+        one.conn == row.conn and one.dir == row.dir and one.line < row.line
+        and one.packet is not None and not one.packet.impulse
+        and one.packet.data[0] == "stream" and one.packet.data[1] == row.packet.stream
+        for one in rows)
+
+
 class Exceptions:
     """exceptions.json: where our node differs from the recording on purpose."""
 

@@ -5,7 +5,8 @@
  * One function per recorded connection performs what the recorded client did, through the public
  * API. Before each packet that the client starts by itself it names the recorded packet's id
  * ("step 7") and waits for one byte on standard input: replay.py gives it when the recording gets
- * there. What came of it is told in lines that replay.py compares with what it sent:
+ * there. Chunks of a stream that an answer of the client promised are no steps. What came of it is
+ * told in lines that replay.py compares with what it sent:
  *
  *     ok ID [HEX]                             the result of a request, as MessagePack
  *     err ID CODE NAME MESSAGE [HEX]          its failure, texts as hex, the details as MessagePack
@@ -249,6 +250,12 @@ static void release(rc_driver *driver, uint32_t id, netron_proxy *proxy)
 {
     step(driver, id);
     netron_proxy_release(proxy);
+}
+
+static void publish(rc_driver *driver, uint32_t id, const char *service)
+{
+    step(driver, id);
+    tell(id, netron_publish(driver->peer, service), NULL);
 }
 
 /* ---- services that the recorded client used as no typed client would ------------------------- */
@@ -734,10 +741,15 @@ static void play_versions(rc_driver *driver)
 
 static void play_expose_owner(rc_driver *driver)
 {
-    raw(driver, 1);
+    must(services_expose_owned(driver->node, driver->vectors), "expose remotecalc");
+    publish(driver, 1, "remotecalc@1.2.0");
     raw(driver, 6); /* an emit that nobody has subscribed to */
     emit(driver, 7);
-    raw_all(driver, 8, 11);
+    raw(driver, 8); /* the bare name would be right */
+    step(driver, 9);
+    tell(9, netron_unpublish(driver->peer, "remotecalc@1.2.0"), NULL);
+    publish(driver, 10, "remotecalc@1.2.0");
+    publish(driver, 11, "remotecalc@1.3.0"); /* in its place */
 }
 
 static void play_expose_caller(rc_driver *driver)

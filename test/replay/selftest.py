@@ -246,7 +246,8 @@ class FakeClient(player.Player):
                                                           row.raw["headers"])
 
     def play_ours(self, row):
-        if row.op == "close" or row.packet and row.packet.impulse:
+        if row.op == "close" or (row.packet and row.packet.impulse
+                                 and not player.is_promised(self.rows, row)):
             print(f"step {row.packet.id if row.packet else 'close'}", flush=True)
             sys.stdin.readline()
         super().play_ours(row)

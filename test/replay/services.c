@@ -1,4 +1,5 @@
-/* services.c - what the recorded servers served, so that our node can be asked the same.
+/* services.c - what the recorded servers served, and the recorded owner of a service on another
+ * node, so that our node can be asked the same.
  *
  * The behaviour of a service is copied from the recordings, mistakes of the recorded programs
  * included (identity() fails, because there a method that returns a proxy at once failed); what the
@@ -36,8 +37,8 @@ struct svc_host {
     netron *node;
     netron_scope scope;
     const char *vectors;
-    netron_value sub_meta, extra_meta;
-    double precision;
+    netron_value sub_meta, extra_meta, inner_meta;
+    double precision, level;
     svc_counter shared;
     int64_t subs; /* referred to by some peer */
     svc_listening listenings[SUBSCRIPTIONS_MAX];
@@ -621,6 +622,40 @@ static netron_err ctl_stubs(const svc_call *request)
     return NETRON_OK;
 }
 
+/* ---- remotecalc -------------------------------------------------------------------------------- */
+
+static netron_err remotecalc_fail(const svc_call *request)
+{
+    netron_entry details[] = {entry("why", netron_str_value(netron_s("test")))};
+    return fail_titan(request, 422, "owner says no", map_result(request, details, 1), NULL);
+}
+
+static netron_err remotecalc_fail_plain(const svc_call *request)
+{
+    return fail_plain(request, 3, "TypeError", "plain from owner");
+}
+
+/* value() of what inner() returns. */
+static netron_err inner_serve(netron_ctx *ctx, void *user, netron_operation operation,
+    netron_str member, const netron_value *args, size_t count, netron_value *result)
+{
+    (void)ctx;
+    (void)user;
+    (void)operation;
+    (void)member;
+    (void)args;
+    (void)count;
+    *result = netron_i64_value(77);
+    return NETRON_OK;
+}
+
+static netron_err remotecalc_inner(const svc_call *request)
+{
+    netron_service service = {
+        .meta = &request->host->inner_meta, .handler = inner_serve, .user = request->host};
+    return netron_reference(request->ctx, &service, request->result);
+}
+
 /* ---- the tables -------------------------------------------------------------------------------- */
 
 static const svc_member calculator_members[] = {{"add", calculator_add},
@@ -639,6 +674,10 @@ static const svc_member ctl_members[] = {{"subscribeOn", ctl_subscribe_on},
     {"incTwice", ctl_inc_twice}, {"nested", ctl_nested}, {"list", ctl_nested},
     {"collect", ctl_collect}, {"writeTo", ctl_write_to}, {"writeThenAbort", ctl_write_then_abort},
     {"listen", ctl_listen}, {"heard", ctl_heard}, {"services", ctl_services}, {"stubs", ctl_stubs}};
+
+static const svc_member remotecalc_members[] = {{"add", calculator_add}, {"echo", calculator_echo},
+    {"fail", remotecalc_fail}, {"failPlain", remotecalc_fail_plain},
+    {"countTo", calculator_count_to}, {"slow", calculator_slow}, {"inner", remotecalc_inner}};
 
 static netron_err member_run(
     const svc_member *members, size_t count, netron_str name, const svc_call *request)
@@ -673,6 +712,21 @@ static netron_err ctl_serve(netron_ctx *ctx, void *user, netron_operation operat
     if (operation == NETRON_GET && netron_eq(member, netron_s("sub")))
         return ctl_shared_sub(&request);
     return netron_fail(ctx, NETRON_UNSUPPORTED, "no recording has %.*s", NETRON_STR(member));
+}
+
+static netron_err remotecalc_serve(netron_ctx *ctx, void *user, netron_operation operation,
+    netron_str member, const netron_value *args, size_t count, netron_value *result)
+{
+    svc_host *host = user;
+    svc_call request = {.ctx = ctx, .host = host, .args = args, .count = count, .result = result};
+    if (operation == NETRON_CALL)
+        return member_run(remotecalc_members,
+            sizeof remotecalc_members / sizeof *remotecalc_members, member, &request);
+    if (operation == NETRON_SET)
+        return number_argument(&request, 0, &host->level);
+    *result = netron_eq(member, netron_s("tag")) ? netron_str_value(netron_s("owner-tag"))
+                                                 : netron_f64_value(host->level);
+    return NETRON_OK;
 }
 
 /* which() answers with the text it was made with. */
@@ -821,6 +875,11 @@ static const svc_spec versions[] = {
     {"references", "ctl", "1.0.0", ctl_serve, NULL},
 };
 
+static const svc_spec owned[] = {
+    {"expose-owner", "remotecalc", "1.2.0", remotecalc_serve, NULL},
+    {"expose-owner", "remotecalc", "1.3.0", remotecalc_serve, NULL},
+};
+
 /* The definition of ranked@1.9.0 under another version. */
 static bool ranked_meta(svc_host *host, const char *version, netron_value *meta)
 {
@@ -859,13 +918,19 @@ static netron_err publish(svc_host *host, const svc_spec *published)
     return netron_expose(host->node, &service);
 }
 
-netron_err services_expose(netron *node, const char *session, const char *vectors)
+static svc_host *host_of(netron *node, const char *vectors)
 {
     static svc_host only; /* one node per process */
-    svc_host *host = &only;
-    host->node = node;
-    host->vectors = vectors;
-    host->precision = 5;
+    only.node = node;
+    only.vectors = vectors;
+    only.precision = 5;
+    only.level = 3;
+    return &only;
+}
+
+netron_err services_expose(netron *node, const char *session, const char *vectors)
+{
+    svc_host *host = host_of(node, vectors);
     bool is_versions = strcmp(session, "versions") == 0;
     const svc_spec *list = is_versions ? versions : usual;
     size_t count = is_versions ? sizeof versions / sizeof *versions : sizeof usual / sizeof *usual;
@@ -875,5 +940,15 @@ netron_err services_expose(netron *node, const char *session, const char *vector
         return NETRON_NOT_FOUND;
     for (size_t i = 0; i < count; i++)
         NETRON_TRY(publish(host, &list[i]));
+    return NETRON_OK;
+}
+
+netron_err services_expose_owned(netron *node, const char *vectors)
+{
+    svc_host *host = host_of(node, vectors);
+    if (!services_meta(&host->scope, vectors, "expose-caller", "inner", "1.0.0", &host->inner_meta))
+        return NETRON_NOT_FOUND;
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        NETRON_TRY(publish(host, &owned[i]));
     return NETRON_OK;
 }

@@ -1,4 +1,4 @@
-/* services.h - the services of the recorded servers, through netron/dynamic.h. */
+/* services.h - the services of the recorded servers and owner, through netron/dynamic.h. */
 #ifndef NETRON_TEST_REPLAY_SERVICES_H
 #define NETRON_TEST_REPLAY_SERVICES_H
 
@@ -10,6 +10,9 @@
  * the folder of the recordings: definitions are taken from there, so that they come out equal. The
  * node owns what is made; it lives as long as the process. */
 netron_err services_expose(netron *node, const char *session, const char *vectors);
+
+/* The same for what the recorded owner published on its server: remotecalc@1.2.0 and 1.3.0. */
+netron_err services_expose_owned(netron *node, const char *vectors);
 
 /* The meta map of the first Definition in a recording whose name and version are those given. False,
  * with a line on standard error: there is none. */

@@ -1,0 +1,15 @@
+"""nng: the successor of nanomsg; REQ and REP as raw sockets, the encoding is a struct."""
+from harness.peer import Peer
+
+PEER = Peer(
+    name="nng",
+    title="nng REQ and REP",
+    packages=("libnng-dev",),
+    headers=("nng/nng.h",),
+    build=(("cc", "-O2", "-g", "-D_GNU_SOURCE", "-I{bench}", "{here}/nng.c", "{bench}/measure.c", "-lnng",
+            "-o", "{out}/nng"),),
+    server=("{out}/nng", "serve", "{url}"),
+    url="tcp://127.0.0.1:0",
+    client=("{out}/nng",),
+    version=("dpkg-query", "-W", "-f", "${Version}", "libnng-dev"),
+)

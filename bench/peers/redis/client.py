@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""redis-benchmark behind the options and the result of the other clients (measure.h).
+
+It knows no time, only a number of requests: a first run, the warm-up, tells how many to ask for.
+"""
+import argparse
+import csv
+import json
+import resource
+import subprocess
+import urllib.parse
+
+FIRST = 2000  # requests of the first run, for each in flight
+
+
+def ping(options, requests):
+    """(requests per second, seconds of processor time)"""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    printed = subprocess.run(
+        ["redis-benchmark", "-p", str(urllib.parse.urlsplit(options.url).port),
+         "-c", str(options.connections), "-P", str(options.inflight), "-n", str(requests),
+         "-t", "ping_mbulk", "--csv"], check=True, capture_output=True, text=True).stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = next(row for row in csv.reader(printed.splitlines()) if row and row[0] == "PING_MBULK")
+    return float(result[1]), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mode", choices=["calls"])
+    parser.add_argument("url")
+    parser.add_argument("--connections", type=int, default=1)
+    parser.add_argument("--inflight", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=1)
+    parser.add_argument("--warm-up", type=float)
+    options = parser.parse_args()
+    first = FIRST * min(options.connections * options.inflight, 100)
+    rate, _ = ping(options, first)
+    requests = max(int(rate * options.seconds), options.connections * options.inflight)
+    rate, cpu = ping(options, requests)
+    print(json.dumps({"calls": requests, "seconds": requests / rate, "rate": rate,
+                      "cpu_ns": cpu / requests * 1e9, "total": first + requests}))
+
+
+main()

@@ -1,0 +1,15 @@
+"""Redis: what a well-known server makes of the least there is to ask, PING in pipelines."""
+from harness.peer import Peer
+
+PEER = Peer(
+    name="redis",
+    title="Redis PING",
+    packages=("redis-server", "redis-tools"),
+    programs=("redis-server", "redis-benchmark"),
+    server=("redis-server", "--port", "PORT", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
+    url="tcp://127.0.0.1:PORT",
+    ready="Ready to accept connections",
+    client=("{here}/client.py",),
+    version=("redis-server", "--version"),
+    note="Moves 14 bytes there and 7 back; its client counts answers and does not look at them.",
+)
