@@ -82,7 +82,8 @@ NETRON_API void netron_listener_closed(netron_listener *listener);
 /* The connection is made: messages may go. Not after close(). */
 NETRON_API void netron_link_opened(netron_link *link);
 /* Where to receive the next bytes to: *data has at least one byte of room. Zero: out of memory;
- * close. */
+ * close. The place is good only until the loop goes on: receive at once, and when nothing came, say
+ * so with a size of 0. */
 NETRON_API size_t netron_link_room(netron_link *link, void **data);
 /* `size` bytes have been received, into the place netron_link_room() gave (data NULL), or at
  * `data`, which is copied. The link may be closed when this returns. */

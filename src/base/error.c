@@ -2,6 +2,7 @@
 #include "base/error.h"
 
 #include "base/arena.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 
@@ -141,6 +142,13 @@ void nt_error_set_payload(const netron_value *payload)
     slot()->payload = payload;
 }
 
+const char *nt_error_quote(netron_str text)
+{
+    enum { QUOTE_MAX = 256 };
+    size_t size = text.size < QUOTE_MAX ? text.size : QUOTE_MAX;
+    return nt_arena_text(&slot()->scope, text.data, nt_utf8_prefix(text.data, size));
+}
+
 void nt_error_clear(void)
 {
     nt_error_slot *into = slot();
@@ -171,5 +179,5 @@ void nt_error_adopt(nt_error_slot *from, netron_err code)
 void nt_error_slot_fini(nt_error_slot *dead)
 {
     netron_scope_end(&dead->scope);
-    dead->error = (netron_error){0};
+    *dead = (nt_error_slot){0};
 }

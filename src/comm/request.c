@@ -15,6 +15,7 @@ void nt_request_init(nt_request *request, nt_loop *loop, netron *node)
     request->type = NETRON_PACKET_CALL;
     request->has_replied = false;
     request->is_replying = false;
+    request->is_indexed = false;
     request->pinned = NULL;
     request->pinned_bytes = 0;
     request->chunk = NULL;
@@ -27,7 +28,7 @@ void nt_request_fini(nt_request *request)
 {
     nt_loop *loop = request->ctx.loop;
     if (request->pinned != NULL) {
-        loop->held_bytes -= request->pinned_bytes;
+        loop->pinned_bytes -= request->pinned_bytes;
         nt_chunk_unref(&loop->chunks, request->pinned);
     }
     nt_ctx_fini(&request->ctx);
@@ -40,12 +41,12 @@ bool nt_request_pin(nt_reader *reader)
         return true;
     nt_loop *loop = request->ctx.loop;
     size_t bytes = request->chunk->size;
-    if (bytes > request->session->config->link.max_held_bytes - loop->held_bytes) {
+    if (bytes > request->session->config->link.max_held_bytes - loop->pinned_bytes) {
         reader->err = nt_fail(NETRON_TOO_MANY,
             "waiting calls hold too much input: see option max_pinned_bytes");
         return false;
     }
-    loop->held_bytes += bytes;
+    loop->pinned_bytes += bytes;
     request->pinned_bytes = bytes;
     request->pinned = nt_chunk_ref(request->chunk);
     return true;
@@ -91,9 +92,15 @@ void nt_reply_fault(nt_request *request, netron_err code)
     if (writer == NULL)
         return;
     nt_fault_write(writer, code, nt_wall_ms());
-    if (nt_reply_end(request) != NETRON_OK && request->session != NULL)
-        NT_WARN(request->session->config->log, "%s: the failure of call %u could not be sent: %s",
-            request->session->id, (unsigned)request->id, netron_last_error()->message);
+    if (nt_reply_end(request) == NETRON_OK || request->session == NULL)
+        return;
+    /* Its details cannot be encoded, or are too large: the code alone then. */
+    nt_fail(code, "%s", netron_err_text(code));
+    writer = nt_reply_begin(request, NT_PACKET_ERROR);
+    if (writer == NULL)
+        return;
+    nt_fault_write(writer, code, nt_wall_ms());
+    (void)nt_reply_end(request);
 }
 
 void nt_local_answered(nt_local *local)
@@ -182,6 +189,8 @@ void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
         nt_reply_fault(&request, err);
 
     nt_list_remove(&request.link);
+    if (request.is_indexed && nt_idmap_get(&session->waiters, request.id) == &request)
+        nt_idmap_remove(&session->waiters, request.id);
     session->served--;
     nt_request_fini(&request);
     nt_session_unref(session);

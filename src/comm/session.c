@@ -52,6 +52,7 @@ void nt_session_unref(nt_session *session)
     nt_pending_fini(&session->pending);
     nt_idmap_fini(&session->readers);
     nt_idmap_fini(&session->writers);
+    nt_idmap_fini(&session->waiters);
     free(session->id);
     free(session);
 }
@@ -129,6 +130,12 @@ static void become_ready(nt_session *session)
 static void answer_ping(nt_session *session, const nt_message *message)
 {
     nt_writer writer;
+    nt_reader check;
+    nt_reader_init(&check,
+        (nt_slice){message->data + NT_PACKET_HEAD, message->size - NT_PACKET_HEAD}, NULL);
+    /* What cannot be read is not echoed (PROTOCOL.md §3). */
+    if (!netron_abi_skip(&check) || check.at != check.end)
+        return;
     if (!nt_link_begin(session->link, &writer))
         return;
     nt_put_raw(&writer, message->data, message->size);
@@ -139,12 +146,24 @@ static void answer_ping(nt_session *session, const nt_message *message)
 
 static void cancel_request(nt_session *session, uint32_t id)
 {
-    NT_LIST_FOREACH(at, &session->requests) {
+    nt_request *request = nt_idmap_get(&session->waiters, id);
+    if (request != NULL && !request->has_replied)
+        nt_ctx_cancel(&request->ctx);
+}
+
+/* Requests whose handlers wait are found by id; those that do not wait never need to be. They are
+ * the last ones of the list when a reading fiber has suspended. */
+static void index_waiters(nt_session *session)
+{
+    for (nt_list *at = session->requests.prev; at != &session->requests; at = at->prev) {
         nt_request *request = NT_ITEM(at, nt_request, link);
-        if (request->id == id && !request->has_replied) {
-            nt_ctx_cancel(&request->ctx);
+        if (request->is_indexed)
             return;
-        }
+        request->is_indexed = true;
+        if (nt_idmap_get(&session->waiters, request->id) == NULL &&
+            nt_idmap_put(&session->waiters, request->id, request) != NETRON_OK)
+            NT_WARN(session->config->log, "%s: call %u cannot be cancelled: out of memory",
+                session->id, (unsigned)request->id);
     }
 }
 
@@ -257,11 +276,12 @@ static void read_messages(void *arg)
         /* It suspended meanwhile: another fiber has gone on reading from here. */
         if (self != NULL && self->has_suspended)
             return;
-        if (session->link->unsent > session->config->link.max_unsent_bytes) {
-            hold(session);
-            return;
-        }
+        if (session->link->unsent > session->config->link.max_unsent_bytes)
+            break;
     }
+    if (session->link != NULL &&
+        session->link->unsent > session->config->link.max_unsent_bytes)
+        hold(session);
     session->has_input = false;
 }
 
@@ -276,6 +296,7 @@ static void on_input(netron_link *link)
             nt_fibers_turn(loop);
         if (nt_fiber_run(loop, read_messages, session) != NETRON_OK)
             read_messages(session);
+        index_waiters(session);
     }
 }
 
@@ -352,6 +373,9 @@ netron_err nt_session_end(nt_session *session, nt_writer *writer)
     netron_err err = nt_link_end(session->link, writer);
     if (err == NETRON_OK)
         session->config->stats->packets_out++;
+    if (__builtin_expect(
+            session->link->unsent > session->config->link.max_unsent_bytes, 0))
+        hold(session);
     return err;
 }
 

@@ -75,6 +75,7 @@ struct nt_session {
     uint32_t refs;
     uint32_t served;      /* requests being served */
     nt_list requests;     /* the served ones, to cancel */
+    nt_idmap waiters;     /* those of them that wait, by packet id */
     nt_list waiting;      /* nt_room_wait: writers, until there is room */
     char *id;             /* of the peer; "" until it has said it */
     nt_timer timer;       /* handshake, then keep-alive */
@@ -124,6 +125,7 @@ struct nt_request {
     uint8_t type;        /* NETRON_PACKET_CALL, … */
     bool has_replied;
     bool is_replying;
+    bool is_indexed;     /* in session->waiters, or another request with the same id is */
     nt_chunk *pinned;    /* input that views point into */
     size_t pinned_bytes;
     nt_chunk *chunk;     /* the input it came in */

@@ -85,6 +85,9 @@ void nt_fibers_fini(nt_fibers *fibers)
 
 static void give(nt_fibers *fibers, nt_fiber *fiber)
 {
+    /* A pooled fiber keeps no memory of what failed on it. */
+    if (fiber->error.scope.blocks != NULL)
+        nt_error_slot_fini(&fiber->error);
     fiber->next = fibers->pool;
     fibers->pool = fiber;
     fibers->live--;

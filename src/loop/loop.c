@@ -65,6 +65,18 @@ void nt_loop_touch(nt_loop *loop)
 
 static void arm(nt_loop *loop);
 
+/* A handler that worked for long held up the clock too: what was started meanwhile would be due too
+ * early. Deadlines are given the time back. */
+static void catch_up(nt_loop *loop)
+{
+    enum { SLOW_MS = 2 };
+    uint64_t before = nt_loop_now(loop);
+    uv_update_time(loop->uv);
+    uint64_t late = nt_loop_now(loop) - before;
+    if (late > SLOW_MS)
+        nt_wheel_shift(&loop->wheel, before, late);
+}
+
 void nt_loop_leave(nt_loop *loop)
 {
     if (loop->depth > 1 || loop->fibers.current != NULL) {
@@ -81,6 +93,7 @@ void nt_loop_leave(nt_loop *loop)
         if (loop->fibers.ready == NULL && nt_list_is_empty(&loop->dirty))
             break;
     }
+    catch_up(loop);
     arm(loop);
     loop->depth--;
     /* What main waits for may come before libuv polls, which must then not block. */
@@ -121,6 +134,7 @@ void nt_loop_timer_start(nt_loop *loop, nt_timer *timer, uint64_t ms)
         loop->wheel.now_ms = now;
     uint64_t due = ms > UINT64_MAX / 2 - now ? UINT64_MAX / 2 : now + ms;
     nt_wheel_remove(&loop->wheel, timer);
+    timer->since_ms = now;
     nt_wheel_add(&loop->wheel, timer, due);
     if (timer->due_ms >= loop->armed_ms || loop->is_closing)
         return;
@@ -174,6 +188,8 @@ netron_err nt_loop_post(nt_loop *loop, void (*fn)(void *arg, bool cancelled), vo
         uv_async_send(&loop->async);
     }
     uv_mutex_unlock(&loop->lock);
+    if (!is_deaf && !loop->is_own && nt_loop_is_here(loop))
+        nt_loop_touch(loop); /* our async does not keep a program's loop running: this does */
     if (!is_deaf)
         return NETRON_OK;
     free(job);

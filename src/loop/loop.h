@@ -41,7 +41,8 @@ typedef struct nt_loop {
     nt_fibers fibers;
     nt_chunks chunks;
     nt_chunk *input;    /* what sockets are read into; NULL until one is needed */
-    size_t held_bytes;  /* input that incomplete messages and waiting handlers hold */
+    size_t held_bytes;  /* room that incomplete messages take */
+    size_t pinned_bytes; /* input that waiting handlers hold */
     nt_list dirty;      /* nt_flush items */
     nt_map places;      /* what memory:// listens on, by name */
     uv_mutex_t lock;    /* guards `posted` and `is_deaf` */

@@ -48,6 +48,26 @@ void nt_wheel_advance(nt_wheel *wheel, uint64_t now_ms)
     }
 }
 
+void nt_wheel_shift(nt_wheel *wheel, uint64_t since_ms, uint64_t by_ms)
+{
+    nt_list late;
+    nt_list_init(&late);
+    for (unsigned slot = 0; wheel->count != 0 && slot < NT_WHEEL_SLOTS; slot++) {
+        NT_LIST_FOREACH_SAFE(at, &wheel->slots[slot]) {
+            if (NT_ITEM(at, nt_timer, link)->since_ms != since_ms)
+                continue;
+            nt_list_remove(at);
+            nt_list_append(&late, at);
+        }
+    }
+    for (nt_list *at; (at = nt_list_take(&late)) != NULL;) {
+        nt_timer *timer = NT_ITEM(at, nt_timer, link);
+        wheel->count--;
+        timer->since_ms = since_ms + by_ms;
+        nt_wheel_add(wheel, timer, timer->due_ms + by_ms);
+    }
+}
+
 uint64_t nt_wheel_next(nt_wheel *wheel)
 {
     if (wheel->count == 0)

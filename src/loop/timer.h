@@ -15,6 +15,7 @@ typedef struct nt_timer nt_timer;
 struct nt_timer {
     nt_list link; /* zeroed: not running */
     uint64_t due_ms;
+    uint64_t since_ms; /* what the clock said when it was started */
     void (*fn)(nt_timer *timer);
 };
 
@@ -57,6 +58,9 @@ static inline void nt_wheel_remove(nt_wheel *wheel, nt_timer *timer)
 
 /* Fire everything due at now_ms. Callbacks may add and remove timers. */
 void nt_wheel_advance(nt_wheel *wheel, uint64_t now_ms);
+
+/* Put off by `by_ms` what was started at since_ms: the clock stood still while time went on. */
+void nt_wheel_shift(nt_wheel *wheel, uint64_t since_ms, uint64_t by_ms);
 
 /* When to look again, in ms since the same epoch; UINT64_MAX when no timer runs. */
 uint64_t nt_wheel_next(nt_wheel *wheel);

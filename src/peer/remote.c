@@ -130,8 +130,10 @@ static void remove_remote(nt_remote *remote)
 {
     netron_peer *peer = remote->peer;
     nt_map_remove(&peer->remotes, netron_s(remote->key));
-    /* The peer takes back one at a time. */
-    uint32_t times = remote->returned != 0 ? remote->returned : 1;
+    /* A peer takes back one at a time. Existing nodes are told once for all (PROTOCOL.md §12,
+     * "References"); peers of ours as often as they counted. */
+    bool counts_all = peer->is_local || (peer->session != NULL && peer->session->extensions != 0);
+    uint32_t times = counts_all && remote->returned != 0 ? remote->returned : 1;
     for (uint32_t i = 0; i < times; i++) {
         if (!peer->is_local)
             send_unref(peer, remote->id);

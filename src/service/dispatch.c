@@ -19,15 +19,15 @@ static netron_err with_resource(netron_err code, const char *resource, netron_st
     netron_scope *scope = nt_error_scope();
     netron_entry *entries = netron_scope_alloc(scope, 2 * sizeof *entries);
     netron_value *details = netron_scope_alloc(scope, sizeof *details);
-    char *kind = nt_arena_text(scope, resource, strlen(resource));
-    char *text = nt_arena_text(scope, id.data, id.size);
+    const char *kind = nt_error_quote(netron_s(resource));
+    const char *text = nt_error_quote(id);
     if (entries == NULL || details == NULL || kind == NULL || text == NULL)
         return code;
     entries[0] = (netron_entry){
         netron_str_value(netron_s("resource")), netron_str_value(netron_s(kind))};
     entries[1].key = netron_str_value(netron_s("id"));
     entries[1].value =
-        id.data != NULL ? netron_str_value((netron_str){text, id.size}) : netron_undefined();
+        id.data != NULL ? netron_str_value(netron_s(text)) : netron_undefined();
     *details = netron_map_value(entries, 2);
     nt_error_last()->details = details;
     return code;
@@ -193,23 +193,31 @@ static netron_err look_up(netron *node, nt_reader *args, uint8_t type, const nt_
 
 /* ---- dynamic services ---- */
 
+netron_err nt_read_arguments(nt_reader *args, size_t count, netron_value **out)
+{
+    netron_value *values = NULL;
+    *out = NULL;
+    if (count == 0)
+        return NETRON_OK;
+    if (count > args->budget / sizeof *values)
+        return nt_fail(NETRON_TOO_LARGE, "%zu arguments take too much memory once decoded", count);
+    args->budget -= count * sizeof *values;
+    values = netron_scope_alloc(args->memory, count * sizeof *values);
+    if (values == NULL)
+        return nt_no_memory();
+    for (size_t i = 0; i < count; i++)
+        if (!nt_value_read(args, &values[i]))
+            return args->err;
+    *out = values;
+    return NETRON_OK;
+}
+
 static netron_err serve_dynamic(nt_request *request, const nt_bound *bound, nt_reader *args)
 {
     size_t count = args->left;
     netron_value *values = NULL;
     netron_value result = netron_undefined();
-    if (count != 0) {
-        values = count <= (size_t)(args->end - args->at)
-                     ? netron_scope_alloc(&request->ctx.memory, count * sizeof *values)
-                     : NULL;
-        if (values == NULL) {
-            args->err = NETRON_PROTOCOL;
-            return NETRON_PROTOCOL;
-        }
-    }
-    for (size_t i = 0; i < count; i++)
-        if (!nt_value_read(args, &values[i]))
-            return args->err;
+    NETRON_TRY(nt_read_arguments(args, count, &values));
     if (args->at != args->end) {
         args->err = NETRON_PROTOCOL;
         return NETRON_PROTOCOL;
@@ -232,6 +240,15 @@ static netron_err serve_dynamic(nt_request *request, const nt_bound *bound, nt_r
 
 /* ---- serving ---- */
 
+/* PROTOCOL.md §3: a packet with surplus bytes is dropped; surplus elements are the caller's mistake. */
+static netron_err drop_surplus(nt_reader *args)
+{
+    if (args->left != 0)
+        return nt_fail(NETRON_INVALID, "reading a property takes its name and nothing else");
+    (void)nt_bad_bytes(args, "bytes follow the payload");
+    return NETRON_PROTOCOL;
+}
+
 static netron_err serve_member(nt_request *request, const nt_bound *bound, nt_reader *args)
 {
     if (request->type == NETRON_PACKET_SET && !bound->is_writable)
@@ -239,6 +256,8 @@ static netron_err serve_member(nt_request *request, const nt_bound *bound, nt_re
             bound->name);
     if (bound->binding == NULL)
         return serve_dynamic(request, bound, args);
+    if (request->type == NETRON_PACKET_GET && (args->left != 0 || args->at != args->end))
+        return drop_surplus(args);
     if (request->type == NETRON_PACKET_SET)
         return bound->binding->set(&request->ctx, bound->stub->self, args);
     return bound->binding->call(&request->ctx, bound->stub->self, args);

@@ -13,6 +13,10 @@ netron_err nt_task_serve(nt_request *request, nt_reader *args);
 /* 404 in the words of PROTOCOL.md: "<resource> with id <id> not found". */
 netron_err nt_not_found(const char *resource, netron_str id);
 
+/* All arguments as values in the reader's memory; errors are the reader's. */
+NETRON_MUST_CHECK netron_err nt_read_arguments(nt_reader *args, size_t count,
+    netron_value **out);
+
 bool nt_is_uuid(netron_str text);
 
 #endif

@@ -272,12 +272,40 @@ static netron_err check_meta(const netron_value *meta, netron_str *name)
     return nt_service_name_check(*name);
 }
 
+/* What one peer may publish: its definitions stay here until it leaves, also replaced ones. */
+static netron_err check_room(const netron *node, const netron_peer *peer, size_t size)
+{
+    enum { PUBLISHED_MAX = 256, META_MAX = 64 * 1024 };
+    size_t count = 0;
+    nt_stub *replaced = NULL;
+    nt_map_entry *at = NULL;
+    void *value;
+    while (nt_map_next(&node->by_id, &at, NULL, &value)) {
+        nt_stub *stub = value;
+        if (stub->owner != peer)
+            continue;
+        count++;
+        if (nt_stub_by_key(node, netron_s(stub->key)) != stub)
+            replaced = stub;
+    }
+    if (count >= PUBLISHED_MAX && replaced == NULL)
+        return nt_fail(NETRON_TOO_MANY, "a peer may publish %d services: take some back",
+            PUBLISHED_MAX);
+    if (count >= PUBLISHED_MAX)
+        nt_stub_withdraw(replaced);
+    return size <= META_MAX
+               ? NETRON_OK
+               : nt_fail(NETRON_TOO_LARGE, "the definition of a service has at most %d bytes",
+                     META_MAX);
+}
+
 netron_err nt_relay_expose(nt_request *request, nt_reader *args)
 {
     netron *node = request->ctx.node;
     netron_value meta = netron_undefined();
     netron_str name = {NULL, 0};
     nt_stub *stub = NULL;
+    size_t size = (size_t)(args->end - args->at);
     if (request->session == NULL)
         return nt_fail(NETRON_INVALID, "a node publishes its own services with netron_expose()");
     if (args->left != 0 && !nt_value_read(args, &meta))
@@ -289,6 +317,7 @@ netron_err nt_relay_expose(nt_request *request, nt_reader *args)
     if (!may_publish(node, name))
         return refuse(request, "expose_service", name);
     NETRON_TRY(check_free(node, peer, name));
+    NETRON_TRY(check_room(node, peer, size));
     NETRON_TRY(publish(node, peer, &meta, name, &stub));
     nt_stub_ref(stub);
     nt_relay_announce(stub, true, &request->ctx);

@@ -259,10 +259,10 @@ static netron_err not_found(const netron *node, netron_str wanted, netron_str na
     netron_scope *scope = nt_error_scope();
     netron_entry *entry = netron_scope_alloc(scope, sizeof *entry);
     netron_value *details = netron_scope_alloc(scope, sizeof *details);
-    char *text = nt_arena_text(scope, wanted.data, wanted.size);
+    const char *text = nt_error_quote(wanted);
     if (entry != NULL && details != NULL && text != NULL) {
         entry->key = netron_str_value(netron_s("serviceName"));
-        entry->value = netron_str_value((netron_str){text, wanted.size});
+        entry->value = netron_str_value(netron_s(text));
         *details = netron_map_value(entry, 1);
         nt_error_last()->details = details;
     }

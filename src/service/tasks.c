@@ -28,6 +28,8 @@ static netron_peer *peer_of(const nt_request *request)
                                     : &request->ctx.node->peers.local;
 }
 
+enum { EVENT_NAME_MAX = 1024 };
+
 /* ---- arguments ---- */
 
 /* The next argument as text, without failing the request when it is something else: existing nodes
@@ -86,6 +88,9 @@ static netron_err query_interface(nt_request *request, nt_reader *args)
 static netron_err subscribe(nt_request *request, nt_reader *args)
 {
     netron_str name = text_argument(args);
+    if (name.size > EVENT_NAME_MAX)
+        return nt_fail(NETRON_INVALID, "the name of an event has at most %d bytes",
+            EVENT_NAME_MAX);
     if (name.size != 0 && request->session != NULL) {
         netron_err err = nt_event_subscribe(peer_of(request), name);
         if (err != NETRON_OK)
@@ -284,14 +289,7 @@ static netron_err run_task(nt_request *request, const nt_task *task, nt_reader *
     size_t count = args->left;
     netron_value *values = NULL;
     netron_value result = netron_undefined();
-    if (count != 0) {
-        values = netron_scope_alloc(&request->ctx.memory, count * sizeof *values);
-        if (values == NULL)
-            return nt_no_memory();
-    }
-    for (size_t i = 0; i < count; i++)
-        if (!nt_value_read(args, &values[i]))
-            return args->err;
+    NETRON_TRY(nt_read_arguments(args, count, &values));
     deadline d = {.timer = {.fn = on_deadline}, .request = request};
     nt_loop_timer_start(request->ctx.loop, &d.timer, request->ctx.node->task_timeout_ms);
     netron_err err = task->fn(&request->ctx, task->user, values, count, &result);
@@ -319,11 +317,25 @@ static netron_err unknown_task(const netron_value *name)
     entries[0].key = netron_str_value(netron_s("resource"));
     entries[0].value = netron_str_value(netron_s("Task"));
     entries[1].key = netron_str_value(netron_s("id"));
-    if (netron_value_copy(scope, name, &entries[1].value) != NETRON_OK)
-        return NETRON_NOT_FOUND;
+    /* Existing nodes give it back as it is; more than a scalar is not kept. */
+    bool is_scalar = name->type <= NETRON_TYPE_FLOAT;
+    entries[1].value = is_scalar ? *name : netron_undefined();
     *details = netron_map_value(entries, 2);
     nt_error_last()->details = details;
     return NETRON_NOT_FOUND;
+}
+
+/* Tasks look at as many arguments as they know: the rest must still be readable (PROTOCOL.md §3). */
+static bool is_whole(nt_reader *args)
+{
+    const uint8_t *at = args->at;
+    bool is_read = true;
+    for (uint32_t i = 0; i < args->left && is_read; i++)
+        is_read = netron_abi_skip(args);
+    if (is_read && args->at != args->end)
+        is_read = nt_bad_bytes(args, "bytes follow the payload");
+    args->at = at;
+    return is_read;
 }
 
 /* JavaScript iterates text: its first character is the task's name (PROTOCOL.md §12). Here a
@@ -331,6 +343,8 @@ static netron_err unknown_task(const netron_value *name)
 netron_err nt_task_serve(nt_request *request, nt_reader *args)
 {
     netron_value name = netron_undefined();
+    if (!is_whole(args))
+        return NETRON_PROTOCOL;
     if (args->left != 0) {
         args->left--;
         if (!nt_value_read(args, &name))

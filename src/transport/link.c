@@ -402,9 +402,16 @@ void netron_link_received(netron_link *link, const void *data, size_t size)
     nt_loop *loop = link->loop;
     size_t border = border_size(link);
     uint8_t length[4];
-    if (size == 0 || link->is_shut)
+    if (link->is_shut)
         return;
     nt_loop_enter(loop);
+    if (size == 0) {
+        /* What had been joined with the shared chunk must not stay there. */
+        if (!settle_input(link))
+            nt_link_abort(link, NETRON_TOO_MANY, "too much unfinished input");
+        nt_loop_leave(loop);
+        return;
+    }
     link->bytes_in += size;
     nt_be_store32(length, (uint32_t)size);
     if (data == NULL) {

@@ -113,7 +113,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 {
     nt_uv_stream *s = stream->data;
     (void)buf;
-    if (size > 0)
+    if (size >= 0)
         netron_link_received(s->link, NULL, (size_t)size);
     else if (size == UV_EOF)
         nt_uv_fail(s, NETRON_OK, "the far end closed the connection");

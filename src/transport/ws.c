@@ -364,6 +364,9 @@ static nt_step next_frame(netron_link *link, nt_ws_header *header, uint8_t **dat
     if (header->payload > link->limits->max_message_bytes)
         return fail(link, NT_WS_CLOSE_TOO_LARGE, "a message is over max_message_bytes");
     size_t size = (size_t)header->payload;
+    if (header->opcode == NT_WS_CONTINUATION && link->ws != NULL && link->ws->message != NULL &&
+        size > link->limits->max_message_bytes - link->ws->message->to)
+        return fail(link, NT_WS_CLOSE_TOO_LARGE, "a message is over max_message_bytes");
     if (left.len - header->size < size)
         return NT_STEP_MORE;
     *data = in->data + in->from + header->size;
@@ -381,7 +384,8 @@ nt_step nt_ws_next(netron_link *link, nt_message *out)
     } else {
         drop_joined(link);
     }
-    while (link->state == NT_LINK_OPEN) {
+    /* A peer that pings and does not read the answers is not read either. */
+    while (link->state == NT_LINK_OPEN && link->unsent <= link->limits->max_unsent_bytes) {
         nt_ws_header header;
         uint8_t *data;
         nt_step step = next_frame(link, &header, &data);
@@ -403,5 +407,5 @@ nt_step nt_ws_next(netron_link *link, nt_message *out)
         if (step != NT_STEP_MORE)
             return step;
     }
-    return NT_STEP_BAD;
+    return link->state == NT_LINK_OPEN ? NT_STEP_MORE : NT_STEP_BAD;
 }
