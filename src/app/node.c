@@ -233,6 +233,7 @@ void nt_node_maybe_stopped(netron *node)
     if (node->is_freeing) {
         node->freeing.fn = free_flush;
         nt_loop_flush_later(node->loop, &node->freeing);
+        nt_loop_touch(node->loop); /* it may be a bare callback of libuv that brought us here */
     }
 }
 

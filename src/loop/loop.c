@@ -117,6 +117,11 @@ static void on_timer(uv_timer_t *timer)
 
 static void arm(nt_loop *loop)
 {
+    /* A timer with nothing to do must not keep a program's own loop running. */
+    if (!loop->is_own && loop->wheel.count == 0 && loop->armed_ms != UINT64_MAX) {
+        uv_timer_stop(&loop->timer);
+        loop->armed_ms = UINT64_MAX;
+    }
     /* Asked only when the armed time may be too late; a time too early corrects itself. */
     if (loop->wheel.count == 0 || loop->armed_ms != UINT64_MAX || loop->is_closing)
         return;

@@ -317,9 +317,15 @@ static netron_err unknown_task(const netron_value *name)
     entries[0].key = netron_str_value(netron_s("resource"));
     entries[0].value = netron_str_value(netron_s("Task"));
     entries[1].key = netron_str_value(netron_s("id"));
-    /* Existing nodes give it back as it is; more than a scalar is not kept. */
-    bool is_scalar = name->type <= NETRON_TYPE_FLOAT;
-    entries[1].value = is_scalar ? *name : netron_undefined();
+    /* Existing nodes give it back as it is; here only when it is small. */
+    uint8_t room[256];
+    nt_writer small;
+    nt_writer_fixed(&small, room, sizeof room);
+    nt_value_write(&small, name);
+    entries[1].value = netron_undefined();
+    if (small.err == NETRON_OK &&
+        netron_value_copy(scope, name, &entries[1].value) != NETRON_OK)
+        return NETRON_NOT_FOUND;
     *details = netron_map_value(entries, 2);
     nt_error_last()->details = details;
     return NETRON_NOT_FOUND;
