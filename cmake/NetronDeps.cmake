@@ -28,9 +28,5 @@ endif()
 if(NETRON_TESTS)
     find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
     pkg_check_modules(CMOCKA REQUIRED cmocka>=1.1)
-    # The independent MessagePack that our codec is compared with. Headers only is enough to know
-    # that it is there; tests that want it call nt_test(... ORACLE).
-    find_path(MSGPACK_INCLUDE msgpack.h)
-    find_library(MSGPACK_LIBRARY NAMES msgpackc msgpack-c)
     enable_language(CXX)
 endif()

@@ -7,27 +7,17 @@ target_link_libraries(netron_flags_all INTERFACE netron_flags)
 target_compile_definitions(netron_flags_all INTERFACE
     $<$<PLATFORM_ID:Linux>:_GNU_SOURCE> $<$<PLATFORM_ID:Darwin>:_DARWIN_C_SOURCE>)
 
-# GROWING: while the tree is being written, lists are filtered by EXISTS and unlisted files are
-# taken in. Turned off, both are errors at configure time.
-set(NETRON_GROWING ON)
-
-# nt_listed(<out> FILE...): the files to build, out of those that are listed.
-function(nt_listed out)
-    set(found "")
-    foreach(file IN LISTS ARGN)
-        if(NOT NETRON_GROWING OR EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
-            list(APPEND found ${file})
-        endif()
-    endforeach()
-    set(${out} "${found}" PARENT_SCOPE)
+# nt_list(FILE...): these files of this folder are in its CMakeLists.txt; see nt_unlisted().
+function(nt_list)
+    list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+    set_property(DIRECTORY APPEND PROPERTY NT_LISTED ${ARGN})
 endfunction()
 
 # nt_sources(FILE...): the library's sources in this folder.
 function(nt_sources)
-    nt_listed(files ${ARGN})
-    list(TRANSFORM files PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
-    target_sources(netron_objects PRIVATE ${files})
-    set_property(DIRECTORY APPEND PROPERTY NT_LISTED ${files})
+    nt_list(${ARGN})
+    list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+    target_sources(netron_objects PRIVATE ${ARGN})
 endfunction()
 
 # nt_program(<target> FILE... LIBS lib...): a program of the project's own, with its warnings.
@@ -51,14 +41,13 @@ add_custom_target(threads_tests)
 # that it has several, and is to be run under ThreadSanitizer.
 function(nt_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS;LIBS;FILES")
-    set(file ${CMAKE_CURRENT_SOURCE_DIR}/${name}_test.c)
-    set_property(DIRECTORY APPEND PROPERTY NT_LISTED ${file})
-    if(NOT NETRON_TESTS OR (NETRON_GROWING AND NOT EXISTS ${file}))
+    nt_list(${name}_test.c)
+    if(NOT NETRON_TESTS)
         return()
     endif()
     get_filename_component(folder ${CMAKE_CURRENT_SOURCE_DIR} NAME)
     set(target ${folder}_${name}_test)
-    nt_program(${target} ${file} ${arg_FILES} LIBS netron_test_support ${arg_LIBS})
+    nt_program(${target} ${name}_test.c ${arg_FILES} LIBS netron_test_support ${arg_LIBS})
     add_test(NAME ${folder}/${name} COMMAND ${NT_LAUNCHER} $<TARGET_FILE:${target}>)
     if(threads IN_LIST arg_LABELS)
         add_dependencies(threads_tests ${target})
@@ -72,8 +61,9 @@ function(nt_test_properties test)
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 60)
     endif()
+    # What may take long starts first, so that it does not end last.
     set_tests_properties(${test} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
-        ENVIRONMENT "${NT_TEST_ENVIRONMENT}")
+        COST ${arg_TIMEOUT} ENVIRONMENT "${NT_TEST_ENVIRONMENT}")
 endfunction()
 
 # Sanitizers say where, stop at the first mistake and look for leaks.
@@ -85,20 +75,19 @@ if(NETRON_SANITIZE)
         "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
 endif()
 
-# nt_unlisted(): every .c file of this folder must be in a list. A file that was forgotten would
-# silently not be built, or not be tested.
+# nt_unlisted(): every .c file of this folder must be in a list. One that was forgotten would silently
+# not be built, or not be tested.
 function(nt_unlisted)
     file(GLOB present CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
     get_property(listed DIRECTORY PROPERTY NT_LISTED)
     list(REMOVE_ITEM present ${listed})
     foreach(file IN LISTS present)
-        get_filename_component(name ${file} NAME)
-        if(NOT NETRON_GROWING)
-            message(SEND_ERROR "${file} is not in ${CMAKE_CURRENT_SOURCE_DIR}/CMakeLists.txt")
-        elseif(name MATCHES "^(.*)_test\\.c$")
-            nt_test(${CMAKE_MATCH_1})
+        file(RELATIVE_PATH name ${CMAKE_CURRENT_SOURCE_DIR} ${file})
+        if(name MATCHES "^(.*)_test\\.c$")
+            set(line "nt_test(${CMAKE_MATCH_1})")
         else()
-            nt_sources(${name})
+            set(line "${name}")
         endif()
+        message(SEND_ERROR "${file} is not built: add ${line} to the CMakeLists.txt beside it.")
     endforeach()
 endfunction()

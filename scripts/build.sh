@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mkdir -p build/logs
 log=build/logs/run.log
 
-echo "Building in build/release"
+echo "Building in build/release (a minute, the first time)"
 tests=()
 [ -e build/release/CMakeCache.txt ] || tests=(-DNETRON_TESTS=OFF -DNETRON_BENCH=OFF)
 if ! { cmake --preset release ${tests[@]+"${tests[@]}"} && cmake --build build/release --target "$@"; } \

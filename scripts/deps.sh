@@ -8,7 +8,7 @@
 set -euo pipefail
 
 for_run=(build-essential cmake ninja-build pkg-config libuv1-dev libboost-context-dev libssl-dev)
-for_check=(clang libclang-rt-dev libcmocka-dev libmsgpack-dev python3 valgrind mandoc)
+for_check=(clang libclang-rt-dev libcmocka-dev python3 valgrind mandoc)
 
 wanted=("${for_run[@]}")
 if [ "${1:-check}" = check ]; then

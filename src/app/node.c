@@ -277,7 +277,8 @@ static void stop_posted(void *arg, bool cancelled)
 
 void netron_stop(netron *node)
 {
-    if (nt_loop_post(node->loop, stop_posted, node) != NETRON_OK)
+    netron_err err = nt_loop_post(node->loop, stop_posted, node);
+    if (err != NETRON_OK && err != NETRON_CANCELLED)
         NT_ERROR(&node->log, "the node cannot be stopped: %s", netron_last_error()->message);
 }
 
@@ -339,6 +340,8 @@ static void thread_main(void *arg)
     node->loop->thread = uv_thread_self();
     uv_sem_post(&node->started);
     run_until_stopped(node);
+    /* Threads that call from now on would wait for ever. */
+    nt_loop_deafen(node->loop);
 }
 
 netron_err netron_start(netron *node)
@@ -411,6 +414,7 @@ void netron_free(netron *node)
         node->has_thread = false;
         node->loop->in_thread = false;
         node->loop->thread = uv_thread_self();
+        nt_loop_listen(node->loop);
     }
     if (!node->loop->is_own) {
         /* Its loop is the program's: what is left goes as that loop runs on. */

@@ -144,7 +144,7 @@ void nt_error_set_payload(const netron_value *payload)
 
 const char *nt_error_quote(netron_str text)
 {
-    enum { QUOTE_MAX = 256 };
+    enum { QUOTE_MAX = 1024 };
     size_t size = text.size < QUOTE_MAX ? text.size : QUOTE_MAX;
     return nt_arena_text(&slot()->scope, text.data, nt_utf8_prefix(text.data, size));
 }

@@ -27,7 +27,7 @@ void nt_error_set_origin(const netron_value *origin);
 const netron_value *nt_error_payload(void);
 void nt_error_set_payload(const netron_value *payload);
 
-/* Text for the details of a failure: what is valid UTF-8 of its first 256 bytes, in
+/* Text for the details of a failure: what is valid UTF-8 of its first 1024 bytes, in
  * nt_error_scope(). NULL when memory is out. */
 const char *nt_error_quote(netron_str text);
 

@@ -26,6 +26,8 @@ static netron_err cancelled(void)
 
 netron_err nt_ctx_may_wait(const netron_ctx *ctx)
 {
+    if (ctx->loop->in_thread && !nt_loop_is_here(ctx->loop))
+        return nt_fail(NETRON_CONTEXT, "another thread cannot wait for this: netron_post() it");
     if (ctx->is_cancelled)
         return cancelled();
     if (ctx->loop->fibers.current != NULL || nt_loop_may_run(ctx->loop))

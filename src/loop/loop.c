@@ -201,6 +201,24 @@ netron_err nt_loop_post(nt_loop *loop, void (*fn)(void *arg, bool cancelled), vo
     return nt_fail(NETRON_CANCELLED, "the node is stopping");
 }
 
+static void set_deaf(nt_loop *loop, bool is_deaf)
+{
+    uv_mutex_lock(&loop->lock);
+    loop->is_deaf = is_deaf;
+    uv_mutex_unlock(&loop->lock);
+}
+
+void nt_loop_deafen(nt_loop *loop)
+{
+    set_deaf(loop, true);
+    run_posted(loop, true);
+}
+
+void nt_loop_listen(nt_loop *loop)
+{
+    set_deaf(loop, false);
+}
+
 /* ---- life ---- */
 
 typedef struct search {
@@ -301,10 +319,7 @@ void nt_loop_close(nt_loop *loop)
 {
     if (--loop->refs > 0)
         return;
-    uv_mutex_lock(&loop->lock);
-    loop->is_deaf = true;
-    uv_mutex_unlock(&loop->lock);
-    run_posted(loop, true);
+    nt_loop_deafen(loop);
     bool is_own = loop->is_own;
     loop->is_closing = true;
     uv_close((uv_handle_t *)&loop->async, on_closed);

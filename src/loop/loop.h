@@ -63,6 +63,11 @@ NETRON_MUST_CHECK netron_err nt_loop_open(nt_loop **out, uv_loop_t *uv, uint32_t
  * on a user's, memory goes when that loop has run on. */
 void nt_loop_close(nt_loop *loop);
 
+/* From now on posted work is refused, and what was posted is cancelled, here: nobody will run it. */
+void nt_loop_deafen(nt_loop *loop);
+/* Posted work is taken again. */
+void nt_loop_listen(nt_loop *loop);
+
 /* True on the loop's thread. Any thread. */
 bool nt_loop_is_here(const nt_loop *loop);
 

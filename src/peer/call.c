@@ -159,11 +159,11 @@ nt_writer *netron_abi_call_begin(nt_call *call, const netron_proxy *proxy, unsig
         return &call->writer;
     }
     netron_peer *peer = remote->peer;
-    nt_session *session = peer->session;
     if (peer->is_local || nt_is_elsewhere(peer->peers->loop)) {
         collect(call, remote, index, kind);
         return &call->writer;
     }
+    nt_session *session = peer->session;
     if (!peer->is_ready || session == NULL) {
         fail_call(call, gone(peer));
         return &call->writer;

@@ -152,6 +152,7 @@ void nt_peer_on_ready(nt_session *session)
     }
     free(peer->id);
     peer->id = id;
+    peer->extensions = session->extensions;
     peer->is_ready = true;
     if (peer->wait != NULL)
         nt_wait_end(peer->wait, NETRON_OK);
@@ -250,19 +251,36 @@ netron_err nt_peers_connect(nt_peers *peers, const char *url, netron_peer **out)
     return connect_here(&args);
 }
 
-void netron_disconnect(netron_peer *peer, const char *reason)
+typedef struct disconnect_args {
+    netron_peer *peer;
+    const char *reason;
+} disconnect_args;
+
+static netron_err disconnect_here(void *arg)
 {
-    if (peer == NULL || peer->is_local)
-        return;
+    disconnect_args *a = arg;
+    netron_peer *peer = a->peer;
     nt_loop *loop = peer->peers->loop;
     nt_loop_enter(loop);
     peer->is_dialled = false;
     if (peer->session != NULL)
         nt_session_close(peer->session, 1000, NETRON_OK,
-            reason != NULL ? reason : "Manual disconnect");
+            a->reason != NULL ? a->reason : "Manual disconnect");
     else
         free_if_unused(peer);
     nt_loop_leave(loop);
+    return NETRON_OK;
+}
+
+void netron_disconnect(netron_peer *peer, const char *reason)
+{
+    disconnect_args args = {peer, reason};
+    if (peer == NULL || peer->is_local)
+        return;
+    if (nt_is_elsewhere(peer->peers->loop))
+        (void)nt_run_there(peer->peers->loop, disconnect_here, &args);
+    else
+        (void)disconnect_here(&args);
 }
 
 /* ---- listening ---- */
@@ -331,7 +349,6 @@ bool netron_peer_has(const netron_peer *peer, const char *extension)
 {
     for (unsigned bit = 0; nt_extension_names[bit] != NULL; bit++)
         if (strcmp(nt_extension_names[bit], extension) == 0)
-            return peer->is_local ||
-                   (peer->session != NULL && (peer->session->extensions >> bit & 1) != 0);
+            return peer->is_local || (peer->extensions >> bit & 1) != 0;
     return false;
 }

@@ -25,6 +25,7 @@ struct netron_peer {
     bool is_ready;       /* the handshake is over */
     bool is_dialled;
     bool is_announced;   /* peer:connect has been told */
+    uint32_t extensions; /* both sides announced; stays when it is gone */
     uint32_t users;      /* remotes, subscriptions, waits: it is kept while there are any */
     char *address;
     char *id;

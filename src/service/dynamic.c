@@ -184,19 +184,21 @@ netron_err netron_invoke(const netron_proxy *proxy, netron_operation operation,
     return invoke(&a);
 }
 
-netron_err netron_run_task(netron_peer *peer, const char *name, const netron_value *args,
-    const netron_call_options *options, netron_value *result)
+static netron_err run_task_here(void *arg)
 {
+    const invoke_args *a = arg;
+    netron_peer *peer = a->peer;
+    const netron_call_options *options = a->options;
+    netron_value *result = a->result;
     nt_writer writer;
     netron_value ignored;
     netron_scope own = {0};
-    size_t count = args != NULL ? args->as.list.count : 0;
     netron_scope *memory = nt_peer_memory(peer, options);
     nt_writer_heap(&writer, peer->peers->config.link.max_message_bytes);
-    netron_abi_put_list(&writer, count + 1);
-    nt_put_text(&writer, name);
-    for (size_t i = 0; i < count; i++)
-        nt_value_write(&writer, &args->as.list.items[i]);
+    netron_abi_put_list(&writer, a->count + 1);
+    nt_put_text(&writer, a->member);
+    for (size_t i = 0; i < a->count; i++)
+        nt_value_write(&writer, &a->args[i]);
     netron_err err = writer.err;
     if (err == NETRON_OK)
         err = nt_peer_request(peer, nt_peer_ctx(peer, options), NETRON_PACKET_TASK,
@@ -209,10 +211,35 @@ netron_err netron_run_task(netron_peer *peer, const char *name, const netron_val
     return err;
 }
 
+netron_err netron_run_task(netron_peer *peer, const char *name, const netron_value *args,
+    const netron_call_options *options, netron_value *result)
+{
+    if (args != NULL && args->type != NETRON_TYPE_LIST)
+        return nt_fail(NETRON_INVALID, "the arguments of a task are a list");
+    invoke_args a = {.peer = peer,
+        .member = name,
+        .args = args != NULL ? args->as.list.items : NULL,
+        .count = args != NULL ? args->as.list.count : 0,
+        .options = options,
+        .result = result};
+    nt_loop *loop = peer->peers->loop;
+    return nt_is_elsewhere(loop) ? nt_run_there(loop, run_task_here, &a) : run_task_here(&a);
+}
+
 /* ---- services as values ---- */
 
-netron_err netron_proxy_from(netron_peer *peer, const netron_value *value, netron_proxy *proxy)
+typedef struct from_args {
+    netron_peer *peer;
+    const netron_value *value;
+    netron_proxy *proxy;
+} from_args;
+
+static netron_err proxy_from_here(void *arg)
 {
+    const from_args *a = arg;
+    netron_peer *peer = a->peer;
+    const netron_value *value = a->value;
+    netron_proxy *proxy = a->proxy;
     netron *node = peer->peers->node;
     netron_value definition;
     netron_scope scope = {0};
@@ -241,6 +268,14 @@ netron_err netron_proxy_from(netron_peer *peer, const netron_value *value, netro
     if (err == NETRON_OK && value->type == NETRON_TYPE_DEFINITION)
         remote->returned++;
     return err;
+}
+
+netron_err netron_proxy_from(netron_peer *peer, const netron_value *value, netron_proxy *proxy)
+{
+    from_args args = {peer, value, proxy};
+    nt_loop *loop = peer->peers->loop;
+    return nt_is_elsewhere(loop) ? nt_run_there(loop, proxy_from_here, &args)
+                                 : proxy_from_here(&args);
 }
 
 netron_value netron_proxy_value(const netron_proxy *proxy)

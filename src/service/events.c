@@ -285,6 +285,37 @@ netron_err nt_event_emit(netron *node, netron_ctx *ctx, const nt_event *event)
     return ctx->is_cancelled ? nt_fail(NETRON_CANCELLED, "the caller has left") : NETRON_OK;
 }
 
+typedef struct emit_args {
+    netron_ctx *ctx;
+    const nt_event *event;
+} emit_args;
+
+static netron_err emit_here(void *arg)
+{
+    const emit_args *a = arg;
+    return nt_event_emit(a->ctx->node, a->ctx, a->event);
+}
+
+/* Encoded: from here, or, from another thread, on the loop's. */
+static netron_err emit_encoded(netron_ctx *ctx, const char *name, size_t count,
+    const nt_writer *writer)
+{
+    if (writer->err != NETRON_OK)
+        return writer->err;
+    nt_event event = {.name = netron_s(name),
+        .count = (uint32_t)count,
+        .args = {writer->start, nt_writer_size(writer)}};
+    emit_args args = {ctx, &event};
+    return nt_is_elsewhere(ctx->loop) ? nt_run_there(ctx->loop, emit_here, &args)
+                                      : emit_here(&args);
+}
+
+/* Only the loop's thread can tell beforehand that nobody listens. */
+static bool is_wanted(const netron_ctx *ctx, const char *name)
+{
+    return nt_is_elsewhere(ctx->loop) || nt_event_has_audience(ctx->node, netron_s(name));
+}
+
 nt_writer *netron_abi_emit_begin(nt_emit *emit, netron_ctx *ctx, const nt_contract *contract,
     unsigned index)
 {
@@ -293,7 +324,7 @@ nt_writer *netron_abi_emit_begin(nt_emit *emit, netron_ctx *ctx, const nt_contra
     emit->contract = contract;
     emit->index = index;
     emit->err = NETRON_OK;
-    if (!nt_event_has_audience(ctx->node, netron_s(nt_member_wire_name(member))))
+    if (!is_wanted(ctx, nt_member_wire_name(member)))
         return NULL;
     /* One encoding for all: the form that every peer reads. */
     nt_writer_heap(&emit->writer, ctx->node->peers.config.link.max_message_bytes);
@@ -303,17 +334,10 @@ nt_writer *netron_abi_emit_begin(nt_emit *emit, netron_ctx *ctx, const nt_contra
 netron_err netron_abi_emit_end(nt_emit *emit)
 {
     const nt_member *member = emit->contract->members[emit->index]();
-    netron_str name = netron_s(nt_member_wire_name(member));
-    netron *node = emit->ctx->node;
-    if (!nt_event_has_audience(node, name))
+    const char *name = nt_member_wire_name(member);
+    if (!is_wanted(emit->ctx, name))
         return NETRON_OK;
-    netron_err err = emit->writer.err;
-    if (err == NETRON_OK) {
-        nt_event event = {.name = name,
-            .count = member->param_count,
-            .args = {emit->writer.start, nt_writer_size(&emit->writer)}};
-        err = nt_event_emit(node, emit->ctx, &event);
-    }
+    netron_err err = emit_encoded(emit->ctx, name, member->param_count, &emit->writer);
     nt_writer_free(&emit->writer);
     return err;
 }
@@ -321,19 +345,12 @@ netron_err netron_abi_emit_end(nt_emit *emit)
 netron_err netron_emit(netron_ctx *ctx, const char *name, const netron_value *args, size_t count)
 {
     nt_writer writer;
-    netron *node = ctx->node;
-    if (!nt_event_has_audience(node, netron_s(name)))
+    if (!is_wanted(ctx, name))
         return NETRON_OK;
-    nt_writer_heap(&writer, node->peers.config.link.max_message_bytes);
+    nt_writer_heap(&writer, ctx->node->peers.config.link.max_message_bytes);
     for (size_t i = 0; i < count; i++)
         nt_value_write(&writer, &args[i]);
-    netron_err err = writer.err;
-    if (err == NETRON_OK) {
-        nt_event event = {.name = netron_s(name),
-            .count = (uint32_t)count,
-            .args = {writer.start, nt_writer_size(&writer)}};
-        err = nt_event_emit(node, ctx, &event);
-    }
+    netron_err err = emit_encoded(ctx, name, count, &writer);
     nt_writer_free(&writer);
     return err;
 }

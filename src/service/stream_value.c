@@ -40,11 +40,26 @@ static netron_err claim(netron_peer *peer, const netron_value *reference, nt_str
     return nt_stream_open(session, reference->as.stream.id, out);
 }
 
+typedef struct claim_args {
+    netron_peer *peer;
+    const netron_value *reference;
+    nt_stream **out;
+} claim_args;
+
+static netron_err claim_here(void *arg)
+{
+    claim_args *a = arg;
+    return claim(a->peer, a->reference, a->out);
+}
+
 netron_err netron_stream_from(netron_peer *peer, const netron_value *reference,
     netron_stream *stream)
 {
     *stream = (netron_stream){.load = load_value};
-    stream->err = claim(peer, reference, &stream->handle);
+    claim_args args = {peer, reference, &stream->handle};
+    nt_loop *loop = peer->peers->loop;
+    stream->err =
+        nt_is_elsewhere(loop) ? nt_run_there(loop, claim_here, &args) : claim_here(&args);
     return stream->err;
 }
 
@@ -66,6 +81,12 @@ static nt_out *inner(netron_out *out)
     return (nt_out *)out;
 }
 
+static netron_err not_from_here(void)
+{
+    return nt_fail(NETRON_CONTEXT,
+        "streams are written on the node's own thread: in a handler, or by netron_post()");
+}
+
 netron_err netron_out_open(netron_ctx *ctx, bool live, netron_out **out)
 {
     nt_out *o;
@@ -79,6 +100,8 @@ netron_err netron_out_open(netron_ctx *ctx, bool live, netron_out **out)
 netron_err netron_out_from(netron_peer *peer, const netron_value *reference, netron_out **out)
 {
     nt_out *o;
+    if (nt_is_elsewhere(peer->peers->loop))
+        return not_from_here();
     if (reference->type != NETRON_TYPE_STREAM || reference->as.stream.writable)
         return nt_fail(NETRON_INVALID, "expected a stream that the far side reads, found %s",
             netron_type_name(reference->type));
@@ -93,6 +116,8 @@ netron_err netron_out_from(netron_peer *peer, const netron_value *reference, net
 netron_err netron_out_new(netron_peer *peer, bool live, netron_value *reference, netron_out **out)
 {
     nt_out *o;
+    if (nt_is_elsewhere(peer->peers->loop))
+        return not_from_here();
     if (peer->session == NULL)
         return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", netron_peer_id(peer));
     NETRON_TRY(nt_out_open(peer->session, nt_peer_ctx(peer, NULL), 0, live, &o));

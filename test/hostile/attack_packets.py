@@ -359,6 +359,30 @@ def full_reads(c):
             expect(got.value == "A" * 400, f"the cut message arrived as {got!r:.80}")
 
 
+@case()
+def ends_in_half(c):
+    """Connections that end within a message, at the moment when others send what a waiting handler
+    keeps: their input stays theirs."""
+    busy, keeper, third = c.connect("ws"), c.connect("tcp"), c.connect("unix")
+    block = busy.framed(wire.call(1, LAB, "total", [5] * 20_000)) * 20
+    for round_ in range(30):
+        quitter = c.connect(("ws", "tcp")[round_ % 2])
+        quitter.raw(quitter.framed(wire.call(2, LAB, "echo", "q" * 500))[:-9])
+        busy.raw(block)  # so that the node sees all that follows at once
+        quitter.raw(b"")
+        quitter.shut()
+        data = bytes([round_ + 1]) * 3000
+        keeper.send(wire.call(3, LAB, "measure", data, 30))
+        third.send(wire.call(4, LAB, "echo", "t" * 3000), wire.call(5, LAB, "measure", data, 1))
+        expect(third.reply_to(4).value == "t" * 3000, "the third connection's echo")
+        want = 3000 + (3000 * (round_ + 1) << 32)
+        expect(third.reply_to(5).value == want, "the third connection's bytes")
+        got = keeper.reply_to(3).value
+        expect(got == want, f"kept input has changed: {got}, not {want}")
+        for _ in range(20):
+            expect(busy.reply_to(1).value == 100_000, "a total")
+
+
 @case(limit=160)
 def oversized(c):
     """16 MiB is the limit: a message of that size works, one byte more ends the connection."""

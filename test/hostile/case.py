@@ -41,10 +41,13 @@ class Context:
     def __init__(self, options, target):
         self.options, self.target = options, target
         self.is_long = options.long
-        self.links = []
+        self.links, self.notes = [], []
         if target is not None:
             self.node, self.bystander = target.node, target.bystander
             self.urls, self.is_asan = self.node.urls, self.node.is_asan
+
+    def note(self, text):
+        self.notes.append(text)
 
     def keep(self, made):
         self.links.append(made)

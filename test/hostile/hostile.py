@@ -114,7 +114,7 @@ class Run:
                 context.end()
             if target is not None:
                 target.check(before, c.limit)
-                note = f", {target.node.peak() - before:+.0f} MiB"
+                note = ", ".join(["", f"{target.node.peak() - before:+.0f} MiB"] + context.notes)
             error = None
         except Exception as caught:  # whatever goes wrong is the case's failure
             error = f"{type(caught).__name__}: {caught}"

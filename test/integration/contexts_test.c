@@ -401,7 +401,11 @@ static void *connect_again(void *arg)
         netron_peer *peer;
         lab proxy;
         int64_t sum = 0;
-        WORK_OK(netron_connect(w->t->client, netron_listening(w->t->server, 0), &peer));
+        netron_err err = netron_connect(w->t->client, netron_listening(w->t->server, 0), &peer);
+        if (err != NETRON_OK) {
+            failed(w, "netron_connect", err);
+            continue;
+        }
         WORK_OK(lab__query(peer, &proxy));
         WORK_OK(lab_add(&proxy, 1, i, &sum));
         WORK_CLAIM(sum == i + 1);
@@ -633,7 +637,8 @@ static void test_stop_from_a_thread_ends_run_and_what_main_waits_for(void **stat
     pthread_create(&thread, NULL, stop_soon, p.client);
     CHECK_ERR(lab_nap(netron_with(&proxy, .timeout_ms = 60000), 60000, &ms), NETRON_CANCELLED);
     pthread_join(thread, NULL);
-    CHECK_ERR(lab_add(&proxy, 1, 2, &sum), NETRON_CANCELLED);
+    netron_err err = lab_add(&proxy, 1, 2, &sum); /* its connection has gone, or is going */
+    assert_true(err == NETRON_CANCELLED || err == NETRON_UNAVAILABLE);
     CHECK_ERR(netron_sleep(netron_context(p.client), 1), NETRON_CANCELLED);
     pair_close(&p);
 }
