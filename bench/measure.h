@@ -2,7 +2,7 @@
  * that a run ends with.
  *
  * A run: bench_start(), then `done` is counted up with every answer, until bench_is_over(). The
- * warm-up at its beginning is not in the figures, but for `total`: that is all that a server has
+ * warm-up at its beginning is not in the figures, but for `total`: that is all that the server has
  * worked for. Programs with a timer of their own call bench_begin() and bench_end() themselves.
  */
 #ifndef BENCH_MEASURE_H
@@ -28,6 +28,7 @@ typedef struct bench_options {
     uint64_t bytes;    /* of one bulk transfer */
     unsigned request;  /* bytes of a call on the wire */
     unsigned reply;    /* bytes of its answer; of an item */
+    unsigned server;   /* the server's process, whose processor time is measured too; 0: not */
     bool futures;      /* call by futures, not from a fiber each */
     bool epoll;        /* wait in epoll, not in recv */
     bool later;        /* call what waits before it answers */
@@ -42,6 +43,7 @@ typedef struct bench_meter {
     uint64_t done; /* yours to count: calls, items, chunks or events */
     uint64_t made_ns, begun_ns, ended_ns;
     uint64_t begun_cpu_ns, ended_cpu_ns;
+    uint64_t begun_server_ns, ended_server_ns;
     uint64_t begun_done, ended_done;
 } bench_meter;
 
@@ -51,7 +53,8 @@ void bench_begin(bench_meter *meter);
 void bench_end(bench_meter *meter);
 /* Looks at the clock, begins and ends. True once the time is over, or the calls are made. */
 bool bench_is_over(bench_meter *meter);
-/* {"calls":…,"seconds":…,"rate":…,"cpu_ns":… of this process per call,"total":…} */
+/* {"calls":…,"seconds":…,"rate":…,"total":…,"client_cpu_ns":…,"server_cpu_ns":…}, the last two per
+ * call. */
 void bench_print(bench_meter *meter);
 
 uint64_t bench_now_ns(void);

@@ -84,6 +84,8 @@ int bench_listen(const char *url)
     address at = parse_url(url);
     int fd = make_socket(at.family), on = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (at.family == AF_UNIX)
+        (void)unlink(at.as.un.sun_path); /* of a server that was killed */
     if (bind(fd, &at.as.any, at.size) != 0 || listen(fd, 4096) != 0 ||
         getsockname(fd, &at.as.any, &at.size) != 0)
         bench_fail("%s: %s", url, strerror(errno));

@@ -60,7 +60,8 @@ int main(int argc, char **argv)
         times[i] = time_start(argv + 1);
     qsort(times, TIMES, sizeof times[0], compare);
     double seconds = (double)times[TIMES / 2] / 1e9;
-    printf("{\"calls\":1,\"seconds\":%.6f,\"rate\":%.1f,\"cpu_ns\":0,\"total\":1}\n", seconds,
-        1 / seconds);
+    printf("{\"calls\":1,\"seconds\":%.6f,\"rate\":%.1f,\"total\":1,\"client_cpu_ns\":0,"
+           "\"server_cpu_ns\":0}\n",
+        seconds, 1 / seconds);
     return 0;
 }

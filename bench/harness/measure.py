@@ -74,7 +74,8 @@ class Bench:
         return Server(command, url, spec.ready)
 
     def client(self, subject, server):
-        return self.fill(subject.client, url=server.url if server else "")
+        words = self.fill(subject.client, url=server.url if server else "")
+        return [*words, "--server", str(server.pid)] if server else words
 
     def limit(self):
         """Seconds after which a client hangs."""
@@ -95,8 +96,8 @@ class Bench:
             others = watch.others(client_cpu + server_cpu / 1e9)
         said = read_result(printed)
         return Sample(value=said["rate"] * subject.shape.scale, calls=said["calls"],
-                      seconds=said["seconds"], client_cpu_ns=said["cpu_ns"],
-                      server_cpu_ns=server_cpu / said["total"], others=others)
+                      seconds=said["seconds"], client_cpu_ns=said["client_cpu_ns"],
+                      server_cpu_ns=said["server_cpu_ns"], others=others)
 
     @contextlib.contextmanager
     def _beside(self, subject, server):

@@ -72,12 +72,6 @@ class Peer:
                           ServerSpec(fill(self.server), self.url, self.ready), (f"floor-ws-{name}",),
                           how="idle" if name == "idle" else "rate", once=name == "idle")
 
-    def installed_version(self):
-        if not self.version:
-            return ""
-        done = subprocess.run(self.version, capture_output=True, text=True, check=False)
-        return next(iter((done.stdout + done.stderr).strip().splitlines()), "")
-
 
 PEERS_BY_NAME = {}
 
@@ -86,6 +80,15 @@ def _has_header(name):
     test = f"#if !__has_include(<{name}>)\n#error\n#endif\n"
     return subprocess.run(["cc", "-E", "-x", "c", "-"], input=test, text=True, capture_output=True,
                           check=False).returncode == 0
+
+
+def versions(peers):
+    """What each peer says its version is."""
+    found = {}
+    for peer in peers:
+        done = subprocess.run(peer.version or ["true"], capture_output=True, text=True, check=False)
+        found[peer.name] = next(iter((done.stdout + done.stderr).strip().splitlines()), "")
+    return found
 
 
 def load(folders=(PEERS,)):

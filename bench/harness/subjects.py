@@ -73,6 +73,12 @@ class Subject:
     how: str = "rate"              # a function of measure.py
     beside: tuple = ()             # a client that holds idle connections meanwhile
     once: bool = False             # too slow, or too steady, for every round
+    is_minor: bool = False         # not in a quick run, unless it is asked for
+
+    @property
+    def counts_syscalls(self):
+        """Whether its server makes calls enough that those at its start do not matter."""
+        return self.server is not None and self.shape.words[:1] == ("calls",) and not self.beside
 
     @property
     def is_floor(self):
@@ -85,7 +91,7 @@ class Subject:
 
 # ---- the floor: over TCP with as many bytes as ours over ws or tcp, and over a Unix socket ----
 
-FLOOR_URLS = {"ws": "tcp://127.0.0.1:0", "tcp": "tcp://127.0.0.1:0", "unix": "unix:{folder}/floor"}
+FLOOR_URLS = {"ws": "tcp://127.0.0.1:0", "tcp": "tcp://127.0.0.1:0", "unix": "unix:{folder}/PORT"}
 
 
 def _floor(scheme, shape, epoll=False):
@@ -119,7 +125,7 @@ def _floors():
 
 # ---- ours ----
 
-NODE_URLS = {"ws": "ws://127.0.0.1:0", "tcp": "tcp://127.0.0.1:0", "unix": "unix:{folder}/node"}
+NODE_URLS = {"ws": "ws://127.0.0.1:0", "tcp": "tcp://127.0.0.1:0", "unix": "unix:{folder}/PORT"}
 
 
 def _node(scheme):
@@ -144,9 +150,10 @@ def _each_transport():
         yield _ours(f"{scheme}-64", f"{about}, 64 fibers", scheme, "64",
                     floors=(floor + "64", floor + "64-epoll"), aims=({"share": 0.80, "cpu": 1.35},))
         yield _ours(f"{scheme}-64-futures", f"{about}, 64 futures", scheme, "64", "--futures",
-                    aims=({"share": 0.83, "cpu": 1.35},))
+                    aims=({"share": 0.83, "cpu": 1.35},), is_minor=scheme != "ws")
         yield _ours(f"{scheme}-1024", f"{about}, 1024 fibers", scheme, "1024",
-                    floors=(floor + "1024", floor + "64"), aims=({"floor": floor + "64", "share": 3.5},))
+                    floors=(floor + "1024", floor + "64"), is_minor=scheme != "ws",
+                    aims=({"floor": floor + "64", "share": 3.5},))
 
 
 def _ws_only():
@@ -161,10 +168,10 @@ def _ws_only():
     yield _ours("server-64", "Netron's server under a raw client", "ws", "64", program="raw_client",
                 aims=({"share": 0.90, "cpu": 1.35},))
     yield _ours("server-1024", "Netron's server under a raw client", "ws", "1024",
-                program="raw_client")
+                program="raw_client", is_minor=True)
     yield _ours("ws-burn", "Netron over ws", "ws", "burn", "--burn", floors=())
     yield _ours("ws-stream", "Netron over ws", "ws", "stream", aims=({"value": 40e6},))
-    yield _ours("tcp-stream", "Netron over tcp", "tcp", "stream")
+    yield _ours("tcp-stream", "Netron over tcp", "tcp", "stream", is_minor=True)
     yield _ours("ws-download", "Netron over ws", "ws", "download", aims=({"share": 0.85},))
     yield _ours("ws-upload", "Netron over ws", "ws", "upload", "--inflight", "16",
                 aims=({"share": 0.85},))

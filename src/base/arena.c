@@ -1,6 +1,8 @@
 /* arena.c - blocks of a scope and the thread's pool of them. */
 #include "base/arena.h"
 
+#include "base/thread.h"
+
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@ enum { BLOCK_BYTES = 4096 - (int)sizeof(block), POOL_MAX = 32 };
 typedef struct pool {
     block *free;
     unsigned count;
+    bool is_watched; /* freed when the thread ends */
 } pool;
 
 static _Thread_local pool blocks;
@@ -44,6 +47,9 @@ static void give_block(block *b)
         b->next = blocks.free;
         blocks.free = b;
         blocks.count++;
+        if (!blocks.is_watched)
+            nt_thread_watch();
+        blocks.is_watched = true;
         return;
     }
     free(b);
@@ -124,4 +130,5 @@ void nt_arena_trim(void)
         free(b);
     }
     blocks.count = 0;
+    blocks.is_watched = false;
 }

@@ -2,6 +2,7 @@
 #include "base/error.h"
 
 #include "base/arena.h"
+#include "base/thread.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
@@ -37,6 +38,7 @@ static const code_row codes[] = {
 };
 
 static _Thread_local nt_error_slot thread_slot;
+static _Thread_local bool is_watched;
 static _Thread_local nt_error_slot *current_slot;
 
 static const code_row *find_row(netron_err code)
@@ -64,6 +66,14 @@ static nt_error_slot *slot(void)
     return current_slot != NULL ? current_slot : &thread_slot;
 }
 
+/* The thread's own slot is about to take memory. */
+static void watch_thread(void)
+{
+    if (current_slot == NULL && !is_watched)
+        nt_thread_watch();
+    is_watched |= current_slot == NULL;
+}
+
 static void fill(nt_error_slot *into, netron_err code, const char *message)
 {
     into->origin = into->payload = NULL;
@@ -81,6 +91,7 @@ netron_err nt_fail_v(netron_err code, const char *format, va_list args)
     if ((size_t)size >= sizeof text)
         size = (int)sizeof text - 1;
     nt_error_slot *into = slot();
+    watch_thread();
     netron_scope_end(&into->scope);
     const char *kept = nt_arena_text(&into->scope, text, (size_t)size);
     fill(into, code, kept != NULL ? kept : netron_err_text(code));
@@ -168,12 +179,20 @@ nt_error_slot *nt_error_use(nt_error_slot *next)
 void nt_error_adopt(nt_error_slot *from, netron_err code)
 {
     nt_error_slot *into = slot();
+    watch_thread();
     netron_scope_end(&into->scope);
     if (from->error.message != NULL)
         *into = *from;
     else
         fill(into, code, netron_err_text(code));
     *from = (nt_error_slot){0};
+}
+
+void nt_error_thread_fini(void)
+{
+    nt_error_slot_fini(&thread_slot);
+    thread_slot = (nt_error_slot){0};
+    is_watched = false;
 }
 
 void nt_error_slot_fini(nt_error_slot *dead)

@@ -31,6 +31,9 @@ void nt_error_set_payload(const netron_value *payload);
  * nt_error_scope(). NULL when memory is out. */
 const char *nt_error_quote(netron_str text);
 
+/* Free what the calling thread itself keeps of its last failure. */
+void nt_error_thread_fini(void);
+
 /* Forget the last failure. */
 void nt_error_clear(void);
 

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { POOL_MAX = 32, POOL_SMALL_MAX = 256 };
+enum { POOL_MAX = 32, POOL_SMALL_MAX = 256, POOL_LARGE_MAX = 16 };
 
 static nt_chunk *take_free(nt_chunk **list, unsigned *count)
 {
@@ -34,6 +34,9 @@ nt_chunk *nt_chunk_take(nt_chunks *chunks, size_t size)
     } else if (size <= NT_CHUNK_BYTES) {
         size = NT_CHUNK_BYTES;
         chunk = take_free(&chunks->free, &chunks->count);
+    } else if (size <= NT_CHUNK_LARGE_BYTES) {
+        size = NT_CHUNK_LARGE_BYTES;
+        chunk = take_free(&chunks->free_large, &chunks->count_large);
     }
     if (chunk == NULL)
         chunk = make(size);
@@ -65,6 +68,9 @@ void nt_chunk_unref(nt_chunks *chunks, nt_chunk *chunk)
     if (chunk->size == NT_CHUNK_SMALL_BYTES &&
         give_free(chunk, &chunks->free_small, &chunks->count_small, POOL_SMALL_MAX))
         return;
+    if (chunk->size == NT_CHUNK_LARGE_BYTES &&
+        give_free(chunk, &chunks->free_large, &chunks->count_large, POOL_LARGE_MAX))
+        return;
     free(chunk);
 }
 
@@ -81,5 +87,6 @@ void nt_chunks_fini(nt_chunks *chunks)
 {
     free_all(chunks->free);
     free_all(chunks->free_small);
+    free_all(chunks->free_large);
     *chunks = (nt_chunks){0};
 }

@@ -9,9 +9,13 @@
 
 #include "base/error.h"
 
-/* Two sizes are pooled: what a read or a batch of replies takes, and the rest of a message that was
- * cut by the end of a read. */
-enum { NT_CHUNK_BYTES = 64 * 1024, NT_CHUNK_SMALL_BYTES = 1024 };
+/* Three sizes are pooled: what a read or a batch of replies takes, the rest of a message that was cut
+ * by the end of a read, and what an item of 64 KiB with its head takes. */
+enum {
+    NT_CHUNK_SMALL_BYTES = 1024,
+    NT_CHUNK_BYTES = 64 * 1024,
+    NT_CHUNK_LARGE_BYTES = 128 * 1024
+};
 
 typedef struct nt_chunk {
     struct nt_chunk *next; /* for the use of whoever holds it */
@@ -23,8 +27,8 @@ typedef struct nt_chunk {
 } nt_chunk;
 
 typedef struct nt_chunks {
-    nt_chunk *free, *free_small;
-    unsigned count, count_small;
+    nt_chunk *free, *free_small, *free_large;
+    unsigned count, count_small, count_large;
 } nt_chunks;
 
 /* A chunk of at least `size` bytes with one reference, from == to == 0; NULL when memory is out. */

@@ -196,6 +196,9 @@ static void shut(netron_link *link)
         return;
     link->is_shut = true;
     link->state = NT_LINK_CLOSING;
+    /* It may be in the loop's chunk, which is others' from now on. Inside on_input it is in use. */
+    if (!link->is_reading)
+        drop_input(link);
     nt_loop_timer_stop(link->loop, &link->stalled);
     link->in_transport = true;
     link->scheme->ops->close(link);
@@ -355,12 +358,10 @@ static void deliver(netron_link *link)
 static void take_in(netron_link *link)
 {
     deliver(link);
-    if (link->is_lost) {
-        nt_loop_flush_later(link->loop, &link->flush);
-        return;
-    }
-    if (link->state == NT_LINK_CLOSING) {
+    if (link->is_lost || link->state == NT_LINK_CLOSING) {
         drop_input(link);
+        if (link->is_lost)
+            nt_loop_flush_later(link->loop, &link->flush);
         return;
     }
     if (!settle_input(link))

@@ -13,7 +13,7 @@ ODD = [None, 5, -1, 2.5, True, b"bytes", [], {}, [1, 2], {"a": 1}, wire.UNDEFINE
 def unknown(c):
     """Tasks that are not there: 404 with the name, also when it is no text."""
     for peer in c.everywhere():
-        for name in ("nope", "Emit", "emit ", "constructor", "__proto__", "a" * 300, "\0", "😀" * 99):
+        for name in ("nope", "Emit", "emit ", "constructor", "__proto__", "a" * 300, "😀" * 99):
             fault = expect_fault(peer, wire.task(1, name), 404, name[:20], "Task")
             quoted = fault.details["id"]
             expect(quoted == name or len(quoted) > 50 and name.startswith(quoted),

@@ -42,6 +42,7 @@ static void serve(void)
     nng_sockaddr at;
     nng_msg *message;
     must(nng_rep0_open_raw(&socket), "nng_rep0_open_raw");
+    set_depth(socket);
     must(nng_listener_create(&listener, socket, options.url), options.url);
     must(nng_listener_start(listener, 0), options.url);
     must(nng_listener_get_addr(listener, NNG_OPT_LOCADDR, &at), "NNG_OPT_LOCADDR");

@@ -5,6 +5,7 @@ It knows no time, only a number of requests: a first run, the warm-up, tells how
 """
 import argparse
 import csv
+import glob
 import json
 import resource
 import subprocess
@@ -25,6 +26,15 @@ def ping(options, requests):
     return float(result[1]), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def processor_ns(pid):
+    """Of all threads of a process."""
+    total = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+        with open(path, encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("mode", choices=["calls"])
@@ -33,13 +43,17 @@ def main():
     parser.add_argument("--inflight", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--warm-up", type=float)
+    parser.add_argument("--server", type=int, default=0)
     options = parser.parse_args()
     first = FIRST * min(options.connections * options.inflight, 100)
     rate, _ = ping(options, first)
     requests = max(int(rate * options.seconds), options.connections * options.inflight)
+    server_ns = processor_ns(options.server)
     rate, cpu = ping(options, requests)
+    server_ns = processor_ns(options.server) - server_ns
     print(json.dumps({"calls": requests, "seconds": requests / rate, "rate": rate,
-                      "cpu_ns": cpu / requests * 1e9, "total": first + requests}))
+                      "total": first + requests, "client_cpu_ns": cpu / requests * 1e9,
+                      "server_cpu_ns": server_ns / requests}))
 
 
 main()

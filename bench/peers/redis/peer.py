@@ -11,5 +11,5 @@ PEER = Peer(
     ready="Ready to accept connections",
     client=("{here}/client.py",),
     version=("redis-server", "--version"),
-    note="Moves 14 bytes there and 7 back; its client counts answers and does not look at them.",
+    note="moves 14 bytes there and 7 back, and its client does not look at the answers",
 )

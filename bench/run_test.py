@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""./bench/run does what it says, also when a subject does not.
+
+usage: run_test.py BUILD-FOLDER
+"""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BENCH = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(BENCH))
+sys.dont_write_bytecode = True
+
+from harness import measure, plot, process, report, subjects, syscalls  # noqa: E402
+
+BUILD = None
+SHORT = ["--quick", "--rounds", "1", "--seconds", "0.05"]
+
+PEER = """
+from harness.peer import Peer
+PEER = Peer(name="{name}", title="The peer {name}", packages=("lib{name}-dev",), url="tcp://127.0.0.1:1",
+            shapes=("64",), programs={programs}, server=("python3", "-c", {server!r}),
+            client=("python3", "-c", {client!r}))
+"""
+LISTEN = "import os, time; print('listening on tcp://127.0.0.1:1', flush=True); "
+GOOD = """print('{"calls":9,"seconds":1,"rate":9,"total":9,"client_cpu_ns":1,"server_cpu_ns":1}')"""
+
+
+def run(*words, **options):
+    return subprocess.run([sys.executable, "-B", BENCH / "run", "--build", BUILD, *words],
+                          capture_output=True, text=True, timeout=100, check=False, **options)
+
+
+class WithPeer(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def make_peer(self, name, server=LISTEN + "time.sleep(60)", client=GOOD, programs=()):
+        (self.folder / name).mkdir()
+        text = PEER.format(name=name, server=server, client=client, programs=programs)
+        (self.folder / name / "peer.py").write_text(text, encoding="utf-8")
+
+    def run_peer(self, name, *more):
+        return run("--peers", self.folder, "--only", f"{name}-64", "ws-64", *SHORT, *more)
+
+
+class TestRun(WithPeer):
+    def test_a_run_prints_a_table_and_writes_its_samples(self):
+        file, plot_file = self.folder / "out.json", self.folder / "out.svg"
+        done = run("--only", "ws-64", *SHORT, "--json", file, "--svg", plot_file)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"\| Netron over ws, 64 fibers `ws-64` \|")
+        self.assertRegex(done.stdout, r"\| Raw TCP `floor-ws-64` \|")
+        result = json.loads(file.read_text(encoding="utf-8"))
+        ours = next(one for one in result["subjects"] if one["name"] == "ws-64")
+        self.assertGreater(ours["median"], 0)
+        self.assertGreater(ours["samples"][0]["server_cpu_ns"], 0)
+        self.assertGreater(ours["samples"][0]["client_cpu_ns"], 0)
+        self.assertEqual(set(ours["ratios"]), {"floor-ws-64", "floor-ws-64-epoll"})
+        self.assertEqual(result["sizes"], {"ws_request": 60, "ws_reply": 12})
+        self.assertIn("</svg>", plot_file.read_text(encoding="utf-8"))
+
+    def test_an_unknown_name_is_said(self):
+        done = run("--only", "no-such-thing")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("there is no subject 'no-such-thing'", done.stderr)
+
+    def test_a_server_that_dies_is_reported_and_the_rest_measured(self):
+        self.make_peer("dies", LISTEN + "time.sleep(0.2); os.abort()",
+                       "import sys, time; time.sleep(1); sys.exit('the connection is gone')")
+        done = self.run_peer("dies")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"Failed: dies-64: .*the connection is gone.* died \(signal SIGABRT\)")
+        self.assertIn("`ws-64`", done.stdout)
+
+    def test_a_server_that_does_not_start_is_reported(self):
+        self.make_peer("stillborn", "import sys; sys.exit('the port is taken')")
+        done = self.run_peer("stillborn")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"Failed: stillborn-64: .*ended at its start: the port is taken")
+        self.assertIn("`ws-64`", done.stdout)
+
+    def test_a_client_that_talks_nonsense_is_reported(self):
+        self.make_peer("babbles", client="print('3.14')")
+        done = self.run_peer("babbles")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Failed: babbles-64: the client's result cannot be read", done.stdout)
+
+    def test_a_peer_that_is_not_installed_is_named_with_its_package(self):
+        self.make_peer("absent", programs=("no-such-program",))
+        done = self.run_peer("absent")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"Not measured: The peer absent is not installed .*libabsent-dev")
+        self.assertIn("`ws-64`", done.stdout)
+
+    def test_when_it_is_ended_it_ends_its_servers_and_prints_what_it_has(self):
+        mark = self.folder / "pid"
+        self.make_peer("endless", LISTEN + f"open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)",
+                       "import time; time.sleep(60)")
+        runner = subprocess.Popen(
+            [sys.executable, "-B", BENCH / "run", "--build", BUILD, "--peers", self.folder, "--only", "ws-64",
+             "endless-64", *SHORT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        deadline = time.monotonic() + 60
+        while not (mark.exists() and mark.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        server = int(mark.read_text())
+        runner.send_signal(signal.SIGTERM)
+        printed = runner.communicate(timeout=30)[0]
+        self.assertEqual(runner.returncode, 1)
+        self.assertIn("`ws-64`", printed)
+        self.assertIn("Stopped before the end", printed)
+        with self.assertRaises(ProcessLookupError):
+            os.kill(server, 0)
+
+
+class TestParts(unittest.TestCase):
+    def test_quartiles(self):
+        self.assertEqual(report.quartiles([3, 1]), (1, 2, 3))
+        self.assertEqual(report.quartiles([1, 2, 3, 4, 5]), (2, 3, 4))
+
+    def test_numbers(self):
+        self.assertEqual([report.number(value) for value in (0.1234, 99.5, 1234, 12345, 1234567, 4e9)],
+                         ["0.123", "99.5", "1234", "12.3 k", "1.23 M", "4.00 G"])
+
+    def test_strace_summary(self):
+        summary = ("% time     seconds  usecs/call     calls    errors syscall\n"
+                   "------ ----------- ----------- --------- --------- ----------------\n"
+                   " 60.00    0.001413          14       100           recvfrom\n"
+                   " 40.00    0.000002           2        20         1 sendto\n"
+                   "------ ----------- ----------- --------- --------- ----------------\n"
+                   "100.00    0.001415          21       120         1 total\n")
+        self.assertEqual(syscalls.total(summary), 120)
+        with self.assertRaises(process.Failed):
+            syscalls.total("")
+
+    def test_results_that_make_no_sense(self):
+        for printed in ("", "[]", "{}", '{"calls":0,"seconds":1,"total":0}', '{"calls":5,"seconds":1,"total":4}'):
+            with self.assertRaises(process.Failed, msg=printed):
+                measure.read_result(printed)
+
+    def test_every_subject_names_floors_and_aims_that_exist(self):
+        known = {**subjects.floors(), **{subject.name: subject for subject in subjects.ours()}}
+        for subject in known.values():
+            for name in (*subject.floors, *(aim.floor for aim in subject.aims if aim.floor)):
+                self.assertIn(name, known, subject.name)
+            for aim in subject.aims:
+                self.assertTrue(aim.share is None or aim.floor in subject.floors, subject.name)
+
+    def test_a_plot_has_a_bar_for_each_ratio(self):
+        subject = subjects.ours()[0]
+        floor = measure.Sample(value=2.0)
+        sample = measure.Sample(value=1.0, floors={name: floor for name in subject.floors})
+        drawn = plot.svg([report.Row(subject, [sample])], {subject.shape.name: "<title>"})
+        self.assertRegex(drawn, re.escape(subject.title))
+        self.assertIn("&lt;title&gt;", drawn)
+        self.assertIn(">0.50<", drawn)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    BUILD = sys.argv.pop(1)
+    unittest.main()
