@@ -11,7 +11,9 @@
 
 #include <netron/netron.h>
 
+#include <dlfcn.h>
 #include <execinfo.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -21,24 +23,43 @@ enum { WARM_UP = 20000, CALLS = 50000, MOST = 1024, SITES = 8, FRAMES = 24 };
 
 /* ---- what allocates ---- */
 
+/* Somewhere that something was allocated, and how often. */
 typedef struct site {
-    void *frames[FRAMES];
-    int count;
+    void *frames[FRAMES]; /* the first two are notice() and its caller */
+    size_t depth;
+    unsigned long times;
 } site;
 
 static atomic_bool is_armed;
 static atomic_ulong noticed;
-static site sites[SITES];
+static site sites[SITES]; /* the first of them; guarded by `lock` */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local bool is_noticing;
+
+static void remember(const site *found)
+{
+    size_t bytes = found->depth * sizeof found->frames[0];
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < SITES; i++) {
+        if (sites[i].times == 0)
+            sites[i] = *found;
+        if (sites[i].depth != found->depth || memcmp(sites[i].frames, found->frames, bytes) != 0)
+            continue;
+        sites[i].times++;
+        break;
+    }
+    pthread_mutex_unlock(&lock);
+}
 
 static void notice(void)
 {
+    site found = {.times = 0};
     if (!atomic_load_explicit(&is_armed, memory_order_relaxed) || is_noticing)
         return;
     is_noticing = true;
-    unsigned long number = atomic_fetch_add(&noticed, 1);
-    if (number < SITES)
-        sites[number].count = backtrace(sites[number].frames, FRAMES);
+    atomic_fetch_add(&noticed, 1);
+    found.depth = (size_t)backtrace(found.frames, FRAMES);
+    remember(&found);
     is_noticing = false;
 }
 
@@ -197,6 +218,7 @@ static unsigned long count_allocations(netron *node, way *w)
     netron_fiber *fibers[MOST];
     unsigned count = w->call != NULL ? w->inflight : 1;
     atomic_store(&noticed, 0);
+    memset(sites, 0, sizeof sites);
     for (unsigned i = 0; i < count; i++)
         must(netron_spawn(netron_context(node), w->call != NULL ? call_in_turn : call_by_futures, w,
             &fibers[i]));
@@ -207,11 +229,27 @@ static unsigned long count_allocations(netron *node, way *w)
 
 /* ---- reporting ---- */
 
-static void print_sites(unsigned long count)
+/* The function and line of a return address, where addr2line is there to tell. */
+static void print_frame(const char *address)
 {
-    for (unsigned long i = 0; i < count && i < SITES; i++) {
-        fprintf(stderr, "  allocated by\n");
-        backtrace_symbols_fd(sites[i].frames + 2, sites[i].count - 2, STDERR_FILENO);
+    Dl_info in;
+    char command[1024];
+    if (dladdr(address, &in) == 0)
+        return;
+    size_t offset = (size_t)(address - (const char *)in.dli_fbase) - 1;
+    snprintf(command, sizeof command, "addr2line -f -p -e '%s' 0x%zx || echo '%s +0x%zx'",
+        in.dli_fname, offset, in.dli_fname, offset);
+    if (system(command) != 0)
+        fprintf(stderr, "%p\n", (const void *)address);
+}
+
+static void print_sites(void)
+{
+    for (size_t i = 0; i < SITES && sites[i].times != 0; i++) {
+        printf("  %lu times by\n", sites[i].times);
+        fflush(stdout);
+        for (size_t frame = 2; frame < sites[i].depth; frame++)
+            print_frame(sites[i].frames[frame]);
     }
 }
 
@@ -221,7 +259,7 @@ static bool expect_none(netron *node, const adder *proxy, const char *about, cal
     way w = {.proxy = proxy, .call = call, .inflight = inflight};
     unsigned long count = count_allocations(node, &w);
     printf("  %-34s %lu allocations in %d calls\n", about, count, CALLS);
-    print_sites(count);
+    print_sites();
     return count == 0;
 }
 

@@ -143,8 +143,10 @@ void nt_loop_timer_start(nt_loop *loop, nt_timer *timer, uint64_t ms)
     nt_wheel_add(&loop->wheel, timer, due);
     if (timer->due_ms >= loop->armed_ms || loop->is_closing)
         return;
-    uv_timer_start(&loop->timer, on_timer, timer->due_ms > now ? timer->due_ms - now : 0, 0);
-    loop->armed_ms = timer->due_ms;
+    /* Not armed, another one may be due before this one. */
+    uint64_t first = loop->armed_ms == UINT64_MAX ? nt_wheel_next(&loop->wheel) : timer->due_ms;
+    uv_timer_start(&loop->timer, on_timer, first > now ? first - now : 0, 0);
+    loop->armed_ms = first;
 }
 
 /* ---- posted work ---- */

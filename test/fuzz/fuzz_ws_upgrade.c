@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static nt_http_head read_response(const char *text, size_t size)
 {
-    nt_http_head head;
+    nt_http_head head = {0};
     const char *why = NULL;
     nt_slice in = {(const uint8_t *)text, size};
     NT_ASSERT(size != 0 && nt_http_response_read(&head, in, &why) == NT_STEP_DONE);
@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t nonce[NT_WS_NONCE_SIZE + 1] = "the sample nonce";
     nt_slice in = {data, size};
-    nt_http_head head;
+    nt_http_head head = {0};
     const char *why = NULL;
     bool has_netron = false;
     if (nt_http_request_read(&head, in, &why) == NT_STEP_DONE)

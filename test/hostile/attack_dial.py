@@ -11,8 +11,8 @@ import wire
 from case import MIB, case, expect
 from link import BINARY, CLOSE, PING, TEXT, close_payload, frame
 
-OPTIONS = {"handshake_timeout_ms": 600, "call_timeout_ms": 400, "max_message_bytes": MIB,
-           "max_stream_bytes": MIB}
+OPTIONS = {"max_message_bytes": MIB, "max_stream_bytes": MIB}
+BRIEF = {"handshake_timeout_ms": 300, "call_timeout_ms": 300}  # where a time-out is what comes
 
 
 class Guest:
@@ -206,7 +206,7 @@ def wrong_upgrades(c):
         ("two subprotocols", upgraded(more=[b"Sec-WebSocket-Protocol: netron.2, x"]), (502,)),
     ]
     for what, serve, codes in cases:
-        said = visit(c, serve)
+        said = visit(c, serve, options=BRIEF if 408 in codes else None)
         expect(said.get("connect") in codes, f"{what}: {codes} was expected, got {said}")
 
 
@@ -222,7 +222,7 @@ def wrong_hellos(c):
         for data in hellos:
             said = visit(c, first(data), scheme)
             expect(said.get("connect") in (502, 503), f"{scheme} {data[:40]!r}: {said}")
-        said = visit(c, lambda guest: guest.is_ws and guest.upgrade(), scheme)
+        said = visit(c, lambda guest: guest.is_ws and guest.upgrade(), scheme, BRIEF)
         expect(said.get("connect") == 408, f"{scheme}, no hello: {said}")
         said = visit(c, lambda guest: (guest.is_ws and guest.upgrade(), guest.sock.close()), scheme)
         expect(said.get("connect") in (502, 503), f"{scheme}, closed before the hello: {said}")
@@ -294,7 +294,7 @@ def wrong_answers(c):
                     got = guest.request()
                     guest.send(wire.head(got.id, wire.CALL, flags) + data)
                     guest.send(wire.head(got.id, wire.TASK, flags) + data)  # and once more
-            said = visit(c, serve, "tcp")
+            said = visit(c, serve, "tcp", {"call_timeout_ms": 300})
             expect(said.get("connect") == 0, f"{data[:40]!r}: {said}")
 
 

@@ -10,7 +10,7 @@ KINDS = {
     "plain": {},
     "tight": {"max_message_bytes": MIB, "max_unsent_bytes": MIB, "max_pinned_bytes": 16 * MIB,
               "max_stream_bytes": 4 * MIB, "max_streams": 50, "max_peer_fibers": 200,
-              "handshake_timeout_ms": 700, "stalled_timeout_ms": 2000, "max_fibers": 4000,
+              "handshake_timeout_ms": 700, "stalled_timeout_ms": 1500, "max_fibers": 4000,
               "call_timeout_ms": 1000, "task_timeout_ms": 1000},
     "relay": {"allow_remote_expose": "*", "call_timeout_ms": 1000, "task_timeout_ms": 1000},
     "idle": {"idle_timeout_ms": 500, "ping_interval_ms": 100, "max_peers": 20},

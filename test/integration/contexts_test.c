@@ -366,7 +366,7 @@ static void *read_streams(void *arg)
             next += n == next;
         WORK_OK(err);
         WORK_CLAIM(next == 100);
-        netron_each(n, NULL, lab_count(w->t->shared, NEVER, NEVER))
+        netron_each(n, NULL, lab_count(w->t->shared, 1000, NEVER))
             if (n == 20)
                 break;
     }
@@ -545,6 +545,40 @@ static void test_future_from_another_thread_is_unsupported(void **state)
     netron_free(t.server);
 }
 
+static void on_plain(void *user, const netron_value *args, size_t count)
+{
+    (void)args;
+    __atomic_fetch_add((int *)user, (int)count, __ATOMIC_SEQ_CST);
+}
+
+static void test_thread_emits_and_may_not_wait_as_a_fiber_does(void **state)
+{
+    threads t;
+    lab proxy;
+    int heard = 0, said = 0;
+    netron_subscription *s, *typed;
+    netron_value arg = netron_i64_value(1);
+    netron_out *out;
+    (void)state;
+    start_threads(&t);
+    netron_ctx *ctx = netron_context(t.server);
+    CHECK_OK(netron_on(t.peer, "plain", on_plain, NULL, &heard, &s));
+    CHECK_OK(netron_emit(ctx, "plain", &arg, 1));
+    CHECK_OK(netron_emit(ctx, "nobody", &arg, 1));
+    assert_int_equal(__atomic_load_n(&heard, __ATOMIC_SEQ_CST), 1);
+    CHECK_OK(lab__query(t.peer, &proxy));
+    CHECK_OK(lab__said_on(&proxy, on_said, NULL, &said, &typed));
+    CHECK_OK(lab__said_emit(ctx, netron_s("x"), 1));
+    assert_int_equal(__atomic_load_n(&said, __ATOMIC_SEQ_CST), 1);
+    netron_unsubscribe(typed);
+    CHECK_OK(lab__said_emit(ctx, netron_s("x"), 1));
+    CHECK_ERR(netron_sleep(ctx, 1), NETRON_CONTEXT);
+    CHECK_ERR(netron_yield(ctx), NETRON_CONTEXT);
+    CHECK_ERR(netron_out_new(t.peer, true, &arg, &out), NETRON_CONTEXT);
+    netron_free(t.client);
+    netron_free(t.server);
+}
+
 static void *wait_for_ever(void *arg)
 {
     worker *w = arg;
@@ -608,12 +642,39 @@ static void test_calls_after_stop_are_cancelled(void **state)
 
 /* ---- stop ---- */
 
-static void *stop_soon(void *arg)
+/* Stops the node as soon as its loop runs. */
+typedef struct stopper {
+    netron *node;
+    uv_sem_t runs;
+    pthread_t thread;
+} stopper;
+
+static void tell_that_it_runs(netron_ctx *ctx, void *arg)
 {
-    struct timespec soon = {.tv_nsec = 20 * 1000 * 1000};
-    nanosleep(&soon, NULL);
-    netron_stop(arg);
+    (void)ctx;
+    uv_sem_post(arg);
+}
+
+static void *stop_when_it_runs(void *arg)
+{
+    stopper *s = arg;
+    uv_sem_wait(&s->runs);
+    netron_stop(s->node);
     return NULL;
+}
+
+static void start_stopper(stopper *s, netron *node)
+{
+    s->node = node;
+    assert_int_equal(uv_sem_init(&s->runs, 0), 0);
+    CHECK_OK(netron_post(node, tell_that_it_runs, &s->runs));
+    assert_int_equal(pthread_create(&s->thread, NULL, stop_when_it_runs, s), 0);
+}
+
+static void end_stopper(stopper *s)
+{
+    pthread_join(s->thread, NULL);
+    uv_sem_destroy(&s->runs);
 }
 
 static void test_stop_from_a_thread_ends_run_and_what_main_waits_for(void **state)
@@ -623,20 +684,20 @@ static void test_stop_from_a_thread_ends_run_and_what_main_waits_for(void **stat
     lab__self self = {.serial = netron_s("")};
     uint32_t ms;
     int64_t sum;
-    pthread_t thread;
+    stopper s;
     netron *node = netron_new(NULL);
     (void)state;
-    pthread_create(&thread, NULL, stop_soon, node);
+    start_stopper(&s, node);
     assert_int_equal(netron_run(node), 0);
-    pthread_join(thread, NULL);
+    end_stopper(&s);
     netron_free(node);
 
     pair_open(&p, NULL, NULL, NULL);
     CHECK_OK(lab_expose(p.server, &self));
     CHECK_OK(lab__query(p.peer, &proxy));
-    pthread_create(&thread, NULL, stop_soon, p.client);
+    start_stopper(&s, p.client);
     CHECK_ERR(lab_nap(netron_with(&proxy, .timeout_ms = 60000), 60000, &ms), NETRON_CANCELLED);
-    pthread_join(thread, NULL);
+    end_stopper(&s);
     netron_err err = lab_add(&proxy, 1, 2, &sum); /* its connection has gone, or is going */
     assert_true(err == NETRON_CANCELLED || err == NETRON_UNAVAILABLE);
     CHECK_ERR(netron_sleep(netron_context(p.client), 1), NETRON_CANCELLED);
@@ -789,6 +850,7 @@ int main(void)
         cmocka_unit_test(test_threads_connect_while_others_call),
         cmocka_unit_test(test_thread_listens_exposes_and_unexposes),
         cmocka_unit_test(test_future_from_another_thread_is_unsupported),
+        cmocka_unit_test(test_thread_emits_and_may_not_wait_as_a_fiber_does),
         cmocka_unit_test(test_stop_ends_calls_that_threads_wait_for),
         cmocka_unit_test(test_calls_after_stop_are_cancelled),
         cmocka_unit_test(test_stop_from_a_thread_ends_run_and_what_main_waits_for),
