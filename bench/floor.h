@@ -26,7 +26,7 @@ enum {
     FLOOR_REQUEST_MIN = 20,
     FLOOR_REPLY_MIN = 12,
     FLOOR_SIZE_MAX = 1024, /* of a request, reply, item or event */
-    FLOOR_BUFFER = 256 * 1024,
+    FLOOR_BUFFER = 32 * 1024,
     FLOOR_CHUNK = 64 * 1024
 };
 

@@ -233,7 +233,9 @@ static void take_close(netron_link *link, nt_slice payload)
     uint16_t code;
     netron_str reason;
     if (!nt_ws_close_read(payload, &code, &reason)) {
-        (void)fail(link, NT_WS_CLOSE_PROTOCOL, "a close frame that cannot be read");
+        bool is_coded = payload.len >= 2 && nt_ws_close_code_is_valid(nt_be_load16(payload.ptr));
+        (void)fail(link, is_coded ? NT_WS_CLOSE_BAD_TEXT : NT_WS_CLOSE_PROTOCOL,
+            is_coded ? "a close reason that is not UTF-8" : "a close frame that cannot be read");
         return;
     }
     char text[160];
