@@ -7,9 +7,9 @@
  *
  * usage: alloc_check URL...     to listen on; memory://NAME has both sides in one node
  */
-#include "measure.h"
-
 #include <netron/netron.h>
+
+#include "measure.h"
 
 #include <dlfcn.h>
 #include <execinfo.h>
@@ -211,8 +211,8 @@ static netron_err call_by_futures(netron_ctx *ctx, void *arg)
     return NETRON_OK;
 }
 
-/* How often something was allocated while CALLS calls were made: by a fiber for each call in flight,
- * or, without a `call`, as futures. */
+/* How often something was allocated while CALLS calls were made: from a fiber for each call in
+ * flight, or, without a `call`, as futures. */
 static unsigned long count_allocations(netron *node, way *w)
 {
     netron_fiber *fibers[MOST];
@@ -295,7 +295,7 @@ static bool check(const char *url)
     is_good &= expect_none(client, &proxy, "from 1024 fibers", adder_add, 1024);
     is_good &= expect_none(client, &proxy, "64 futures", NULL, 64);
     is_good &= expect_none(client, &proxy, "1024 futures", NULL, 1024);
-    is_good &= expect_none(client, &proxy, "handlers that wait, from 64 fibers", adder_add_later, 64);
+    is_good &= expect_none(client, &proxy, "handlers that wait", adder_add_later, 64);
     is_good &= expect_noticed(client, &proxy, "a handler that calls malloc", adder_add_with_malloc);
     is_good &= expect_noticed(client, &proxy, "a handler that calls mmap", adder_add_with_mmap);
     if (!is_memory)

@@ -20,7 +20,7 @@ NETRON_DOC    (calculator, burn,      "Adds after 20 µs of work.");
 NETRON_DOC    (calculator, range,     "0, 1, 2 … count - 1.");
 NETRON_DOC    (calculator, download,  "Chunks of 64 KiB that begin with their number.");
 NETRON_DOC    (calculator, upload,    "Takes a chunk that begins with its number; its size.");
-NETRON_DOC    (calculator, publish,   "Emits `published` so often, each when the last is answered.");
+NETRON_DOC    (calculator, publish,   "Emits `published`, each when the last is answered.");
 NETRON_DOC    (calculator, memory,    "Bytes that malloc has handed out.");
 
 enum { BENCH_CHUNK = 64 * 1024 };

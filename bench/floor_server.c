@@ -1,5 +1,5 @@
-/* floor_server.c - the raw floor that everything else is compared with: epoll, one recv and one send
- * for all that a wake-up brings. See floor.h.
+/* floor_server.c - the raw floor that all else is compared with: epoll, one recv and one send for
+ * all that a wake-up brings. See floor.h.
  *
  * A stream, a bulk transfer and an event have the server for themselves.
  */

@@ -1,14 +1,14 @@
-/* raw_client.c - a client that costs next to nothing, for our node alone: WebSocket frames that were
- * encoded before the clock starts, answers compared byte by byte.
+/* raw_client.c - a client that costs next to nothing, for our node alone: WebSocket frames encoded
+ * before the clock starts, answers compared byte by byte.
  *
  *   calls     `inflight` calls of add at a time, on one connection
  *   events    `connections` subscribers that answer, rounds of `items` events
  */
-#include "measure.h"
-#include "sockets.h"
-
 #include <netron/netron.h>
 #include <netron/packet.h>
+
+#include "measure.h"
+#include "sockets.h"
 
 #include <sys/epoll.h>
 

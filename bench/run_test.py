@@ -69,6 +69,17 @@ class TestRun(WithPeer):
         self.assertEqual(result["sizes"], {"ws_request": 60, "ws_reply": 12})
         self.assertIn("</svg>", plot_file.read_text(encoding="utf-8"))
 
+    def test_a_document_gets_the_tables_between_its_marks(self):
+        document = self.folder / "doc.md"
+        document.write_text("before\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nafter\n", encoding="utf-8")
+        done = run("--only", "ws-64", *SHORT, "--document", document)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        text = document.read_text(encoding="utf-8")
+        self.assertRegex(text, r"(?s)^before\n<!-- bench: begin -->\n.*`ws-64`.*<!-- bench: end -->\nafter\n$")
+        self.assertIn("(doc.svg)", text)
+        self.assertNotIn("old", text)
+        self.assertIn("</svg>", (self.folder / "doc.svg").read_text(encoding="utf-8"))
+
     def test_an_unknown_name_is_said(self):
         done = run("--only", "no-such-thing")
         self.assertEqual(done.returncode, 1)
@@ -143,7 +154,8 @@ class TestParts(unittest.TestCase):
             syscalls.total("")
 
     def test_results_that_make_no_sense(self):
-        for printed in ("", "[]", "{}", '{"calls":0,"seconds":1,"total":0}', '{"calls":5,"seconds":1,"total":4}'):
+        for printed in ("", "[]", "{}", '{"calls":0,"seconds":1,"total":0}',
+                        '{"calls":5,"seconds":1,"total":4}'):
             with self.assertRaises(process.Failed, msg=printed):
                 measure.read_result(printed)
 

@@ -1,4 +1,4 @@
-/* sockets.h - plain sockets for the floor and for raw clients: blocking unless said otherwise, and a
+/* sockets.h - plain sockets for the floor and for raw clients: blocking unless said otherwise. A
  * failure ends the program. */
 #ifndef BENCH_SOCKETS_H
 #define BENCH_SOCKETS_H

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+import tempfile
 import time
 
 TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
@@ -100,3 +101,10 @@ def versions(root):
         "libc": " ".join(platform.libc_ver()),
         "python": platform.python_version(),
     }
+
+
+def stripped_kib(path):
+    """The size of a library or program without its symbols."""
+    with tempfile.NamedTemporaryFile() as copy:
+        subprocess.run(["strip", "-o", copy.name, path], check=True, capture_output=True)
+        return os.path.getsize(copy.name) / 1024

@@ -45,7 +45,8 @@ class Peer:
         done = out / self.name / "built"
         if not self.build:
             return
-        newest = max(path.stat().st_mtime for path in [*folder.rglob("*"), *BENCH.glob("*.[ch]")])
+        sources = [*folder.rglob("*"), *folder.parent.glob("*.*"), *BENCH.glob("*.[ch]")]
+        newest = max(path.stat().st_mtime for path in sources if "__pycache__" not in path.parts)
         if done.exists() and done.stat().st_mtime > newest:
             return
         done.parent.mkdir(parents=True, exist_ok=True)

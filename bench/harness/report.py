@@ -24,22 +24,26 @@ def number(value):
 
 @dataclasses.dataclass
 class Row:
-    """The samples of one subject, or of one floor."""
+    """The samples of one subject, or of one floor. Disturbed ones count only where there are no others."""
     subject: object
     samples: list
     syscalls: object = None  # per call; None: not counted
 
+    def __post_init__(self):
+        self.calm = [sample for sample in self.samples if not sample.is_disturbed]
+        self.used = self.calm or self.samples
+
     def quartiles(self):
-        return quartiles([sample.value for sample in self.samples])
+        return quartiles([sample.value for sample in self.used])
 
     def median(self, field):
-        return statistics.median(getattr(sample, field) for sample in self.samples)
+        return statistics.median(getattr(sample, field) for sample in self.used)
 
     def ratios(self, floor):
-        return quartiles([sample.ratio(floor) for sample in self.samples])
+        return quartiles([sample.ratio(floor) for sample in self.used])
 
     def cpu_ratio(self, floor):
-        ratios = [sample.server_cpu_ns / sample.floors[floor].server_cpu_ns for sample in self.samples
+        ratios = [sample.server_cpu_ns / sample.floors[floor].server_cpu_ns for sample in self.used
                   if sample.floors[floor].server_cpu_ns > 0]
         return statistics.median(ratios) if ratios else None
 
@@ -64,7 +68,9 @@ class Row:
 def cell_value(row):
     lower, median, upper = row.quartiles()
     spread = (upper - lower) / median * 100 if median else 0
-    text = f"{number(median)} ±{spread / 2:.0f} %" if len(row.samples) > 1 else number(median)
+    text = f"{number(median)} ±{spread / 2:.0f} %" if len(row.used) > 1 else number(median)
+    if not row.calm:
+        text += " †"
     if "allocated" in row.samples[0].extra:
         text += f" (malloc: {row.samples[0].extra['allocated'] / 1024:.3g})"
     return text
@@ -74,7 +80,7 @@ def cell_ratio(row):
     parts = []
     for name in row.subject.floors:
         lower, median, upper = row.ratios(name)
-        spread = f" [{lower:.2f}–{upper:.2f}]" if len(row.samples) > 1 else ""
+        spread = f" [{lower:.2f}–{upper:.2f}]" if len(row.used) > 1 else ""
         parts.append(f"{median:.{2 if median >= 0.1 else 3}f}{spread}" +
                      ("" if name == row.subject.floors[0] else f" of {name}"))
     return "; ".join(parts)
@@ -120,6 +126,7 @@ class Report:
     versions: dict
     settings: object
     sizes: dict
+    files: dict             # name -> (KiB stripped, KiB at most)
     missing: list           # (peer, packages)
     problems: dict          # subject -> text
     remarks: list
@@ -156,9 +163,14 @@ class Report:
             f"Versions: {versions}.",
             f"Rounds: {s.rounds}, {s.seconds:g} s each after {s.warm_up:g} s of warm-up, each subject right "
             f"after its floors; {self.repeated} runs repeated because others used over 20 % of a core, "
-            f"{self.disturbed} stayed disturbed.",
+            f"{self.disturbed} stayed disturbed: they count only where there are no others (†).",
+            f"Stripped: {', '.join(self._files())}.",
             f"Bytes on the wire: {sizes}." if sizes else "",
             ""]
+
+    def _files(self):
+        for name, (kib, most) in self.files.items():
+            yield f"{name} {kib:.0f} KiB (at most {most}: {'yes' if kib <= most else '**no**'})"
 
     def _troubles(self):
         lines = [f"* Not measured: {title} is not installed (Debian: {' '.join(packages)}; "
@@ -173,7 +185,7 @@ class Report:
     def json(self):
         return {
             "machine": self.machine, "versions": self.versions, "sizes": dict(self.sizes),
-            "settings": dataclasses.asdict(self.settings),
+            "settings": dataclasses.asdict(self.settings), "files": self.files,
             "missing": [{"peer": title, "packages": packages} for title, packages in self.missing],
             "problems": self.problems, "remarks": self.remarks, "repeated": self.repeated,
             "subjects": [self._json_row(row) for row in self.rows],
@@ -189,5 +201,6 @@ class Report:
                        for name in row.subject.floors},
             "syscalls_per_call": row.syscalls,
             "aims": [{"aim": text, "reached": reached} for text, reached in row.aims()],
+            "is_calm": bool(row.calm),
             "samples": [dataclasses.asdict(sample) for sample in row.samples],
         }

@@ -74,6 +74,7 @@ class Subject:
     beside: tuple = ()             # a client that holds idle connections meanwhile
     once: bool = False             # too slow, or too steady, for every round
     is_minor: bool = False         # not in a quick run, unless it is asked for
+    is_ours: bool = False
 
     @property
     def counts_syscalls(self):
@@ -138,7 +139,7 @@ def _ours(name, title, scheme, shape, *more, floors=None, aims=(), program="clie
         floors = (f"floor-{scheme}-{shape.name}",)
     aims = tuple(Aim(**{"floor": floors[0] if floors else "", **aim}) for aim in aims)
     return Subject(name, title, shape, ("{bin}/" + program, *shape.words, "{url}", *more),
-                   _node(scheme), floors, aims, **others)
+                   _node(scheme), floors, aims, is_ours=True, **others)
 
 
 def _each_transport():
@@ -189,13 +190,13 @@ def _in_process():
     shape = SHAPES["64"]
     yield Subject("memory-64", "Netron over memory, one process, one core", shape,
                   ("{bin}/client", "calls", "--inflight", "64", "--calls", "{memory_calls}",
-                   "memory://bench"), floors=("floor-ws-64",))
+                   "memory://bench"), floors=("floor-ws-64",), is_ours=True)
     yield Subject("local", "Netron, a service of this node", SHAPES["local"],
                   ("{bin}/local", "calls", "-", *TIMED), floors=("floor-fiber",),
-                  aims=(Aim("floor-fiber", share=0.2),))
+                  aims=(Aim("floor-fiber", share=0.2),), is_ours=True)
     yield Subject("start", "A Netron node", SHAPES["start"],
                   ("{bin}/start_time", "{bin}/node", "ws://127.0.0.1:0"), floors=("floor-start",),
-                  once=True, aims=(Aim("floor-start", share=1 / 3),))
+                  aims=(Aim("floor-start", share=1 / 3),), once=True, is_ours=True)
 
 
 def ours():

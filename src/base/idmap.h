@@ -9,13 +9,12 @@
 
 typedef struct nt_idmap_slot {
     uint32_t id;
-    bool is_used;
-    void *value; /* NULL in a used slot: removed */
+    void *value; /* NULL: empty */
 } nt_idmap_slot;
 
 typedef struct nt_idmap {
     nt_idmap_slot *slots;
-    uint32_t size, used, count; /* used: with the removed ones */
+    uint32_t size, count;
 } nt_idmap;
 
 void *nt_idmap_get(const nt_idmap *map, uint32_t id);

@@ -31,11 +31,15 @@ void nt_hello_send(nt_session *session)
     const char *json = netron_value_json(&scope, &hello);
     nt_writer writer;
     session->has_said_id = true;
-    if (json != NULL && nt_link_begin(session->link, &writer)) {
+    bool is_said = json != NULL && nt_link_begin(session->link, &writer);
+    if (is_said) {
         nt_put_raw(&writer, json, strlen(json));
-        (void)nt_link_end(session->link, &writer);
+        is_said = nt_link_end(session->link, &writer) == NETRON_OK;
     }
     netron_scope_end(&scope);
+    /* Rather no connection than one that waits for what will not come. */
+    if (!is_said)
+        nt_session_close(session, 1011, NETRON_NO_MEMORY, "no memory for the handshake");
 }
 
 /* Existing servers take any id, even none; so do we, as "". */

@@ -153,6 +153,14 @@ static netron_err run(nt_session *session, nt_request *request, nt_reader *args)
     return session->config->serve(request, args);
 }
 
+/* The caller hears of it in any case: by the reply, or else by the end of the connection. */
+static void answer_fault(nt_request *request, netron_err err)
+{
+    nt_reply_fault(request, err);
+    if (!request->has_replied)
+        nt_session_close(request->session, 1011, NETRON_NO_MEMORY, "no memory for an answer");
+}
+
 void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
 {
     nt_request request NT_UNINITIALIZED;
@@ -186,7 +194,7 @@ void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
         NT_INFO(session->config->log, "%s: packet %u dropped: %s", session->id,
             (unsigned)request.id, args.found != NULL ? args.found : "its payload is no list");
     else if (err != NETRON_OK && !request.has_replied)
-        nt_reply_fault(&request, err);
+        answer_fault(&request, err);
 
     nt_list_remove(&request.link);
     if (request.is_indexed && nt_idmap_get(&session->waiters, request.id) == &request)

@@ -99,6 +99,7 @@ typedef struct nt_local {
     struct nt_stream *stream; /* the reply is this stream */
     bool is_answered;
     bool is_error;
+    bool is_lost;    /* there was no memory for the answer */
     nt_wait *wait;   /* the caller, when it waits */
     netron_ctx *ctx; /* of the request, while it is served */
 } nt_local;

@@ -66,6 +66,9 @@ static void serve(netron_peer *peer, nt_local *local, uint8_t type, nt_slice pay
         nt_writer_free(&local->reply);
         nt_writer_heap(&local->reply, SIZE_MAX / 2);
         nt_reply_fault(&request, err);
+        local->is_lost = !request.has_replied;
+        if (local->is_lost)
+            nt_local_answered(local);
     }
     nt_list_remove(&request.link);
     local->ctx = NULL;
@@ -90,6 +93,8 @@ static netron_err decode(netron_peer *peer, nt_local *local, nt_load_fn load, vo
     netron_scope *memory)
 {
     nt_slice answer = {local->reply.start, nt_writer_size(&local->reply)};
+    if (local->is_lost)
+        return nt_no_memory();
     if (local->is_error)
         return nt_fault_read(answer);
     nt_reader reader;
@@ -198,7 +203,7 @@ static netron_err request_on_fiber(netron_peer *peer, netron_ctx *ctx, uint8_t t
         *stream = j->local.stream;
         j->local.stream = NULL;
     } else if (err == NETRON_OK &&
-               (stream == NULL || j->local.is_error || load != NULL)) {
+               (stream == NULL || j->local.is_error || j->local.is_lost || load != NULL)) {
         err = decode(peer, &j->local, load, result, memory);
     } else if (err == NETRON_OK) {
         err = nt_fail(NETRON_UNPROCESSABLE, "the result: expected a stream");

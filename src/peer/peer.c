@@ -95,6 +95,7 @@ void nt_peers_init(nt_peers *peers, netron *node, nt_loop *loop)
     peers->node = node;
     peers->loop = loop;
     nt_list_init(&peers->list);
+    nt_list_init(&peers->schemes.schemes);
     nt_list_init(&peers->listeners);
     nt_list_init(&peers->local_requests);
     nt_ctx_init(&peers->ctx, loop, node);

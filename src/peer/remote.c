@@ -183,8 +183,9 @@ static netron_err encode_member(const nt_remote *remote, const nt_member *member
     nt_put_text(&writer, remote->id);
     nt_put_text(&writer, wire_name(member));
     if (writer.err != NETRON_OK) {
+        netron_err err = writer.err; /* freeing forgets it */
         nt_writer_free(&writer);
-        return writer.err;
+        return err;
     }
     size = (uint16_t)(nt_writer_size(&writer) - sizeof size);
     memcpy(writer.start, &size, sizeof size);

@@ -60,12 +60,24 @@ static nt_audience *audience_of(netron *node, netron_str name)
     return audience;
 }
 
+static void drop_if_empty(netron *node, netron_str name, nt_audience *audience)
+{
+    if (audience->count != 0)
+        return;
+    nt_map_remove(&node->events, name);
+    free(audience);
+}
+
 static listener *join(netron *node, netron_str name)
 {
     nt_audience *audience = audience_of(node, name);
-    listener *l = audience != NULL ? calloc(1, sizeof *l) : NULL;
-    if (l == NULL)
+    if (audience == NULL)
         return NULL;
+    listener *l = calloc(1, sizeof *l);
+    if (l == NULL) {
+        drop_if_empty(node, name, audience);
+        return NULL;
+    }
     nt_list_append(&audience->listeners, &l->link);
     audience->count++;
     node->stats.subscriptions++;
@@ -78,10 +90,8 @@ static void leave(netron *node, netron_str name, listener *l)
     nt_list_remove(&l->link);
     free(l);
     node->stats.subscriptions--;
-    if (--audience->count == 0) {
-        nt_map_remove(&node->events, name);
-        free(audience);
-    }
+    audience->count--;
+    drop_if_empty(node, name, audience);
 }
 
 bool nt_event_has_audience(const netron *node, netron_str name)

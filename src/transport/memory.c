@@ -77,16 +77,13 @@ static void do_work(nt_flush *flush)
         pass_on(end);
 }
 
-static memory_end *make_end(netron_link *link)
+static void attach(memory_end *end, netron_link *link, memory_end *other)
 {
-    memory_end *end = calloc(1, sizeof *end);
-    if (end == NULL)
-        return NULL;
     end->link = link;
+    end->other = other;
     end->work.fn = do_work;
     end->is_opening = true;
     netron_link_set_data(link, end);
-    return end;
 }
 
 static netron_err memory_connect(netron_link *link, const char *address, void *user)
@@ -97,17 +94,20 @@ static netron_err memory_connect(netron_link *link, const char *address, void *u
         return nt_fail(NETRON_UNAVAILABLE,
             "memory://%s: nobody listens there on this loop (nodes share one by option loop)",
             address);
-    memory_end *near = make_end(link);
-    if (near == NULL)
-        return nt_no_memory();
-    netron_link *accepted = netron_listener_accept(listener, "memory");
-    memory_end *far = accepted != NULL ? make_end(accepted) : NULL;
-    if (far == NULL) {
+    memory_end *near = calloc(1, sizeof *near);
+    memory_end *far = calloc(1, sizeof *far);
+    netron_link *accepted =
+        near != NULL && far != NULL ? netron_listener_accept(listener, "memory") : NULL;
+    if (accepted == NULL) {
+        bool is_out = near == NULL || far == NULL;
         free(near);
-        return nt_fail(NETRON_UNAVAILABLE, "memory://%s: the connection was refused", address);
+        free(far);
+        return is_out ? nt_no_memory()
+                      : nt_fail(NETRON_UNAVAILABLE, "memory://%s: the connection was refused",
+                            address);
     }
-    near->other = far;
-    far->other = near;
+    attach(near, link, far);
+    attach(far, accepted, near);
     schedule(far);
     schedule(near);
     return NETRON_OK;

@@ -243,6 +243,23 @@ netron_err nt_uv_write(netron_link *link, const netron_bytes *parts, size_t coun
 
 /* ---- listening ---- */
 
+static void on_connection(uv_stream_t *server, int status);
+
+static void on_again(nt_timer *timer)
+{
+    nt_uv_listener *l = NT_ITEM(timer, nt_uv_listener, again);
+    on_connection(&l->u.stream, 0);
+}
+
+/* libuv listens no more until what it has accepted is taken: it must be, some time. */
+static void accept_later(nt_uv_listener *l)
+{
+    enum { AGAIN_MS = 100 };
+    NT_WARN(l->listener->log, "%s: no memory for a connection", l->listener->url);
+    l->again.fn = on_again;
+    nt_loop_timer_start(l->listener->loop, &l->again, AGAIN_MS);
+}
+
 static void on_connection(uv_stream_t *server, int status)
 {
     nt_uv_listener *l = server->data;
@@ -255,6 +272,7 @@ static void on_connection(uv_stream_t *server, int status)
     nt_uv_stream *s = calloc(1, sizeof *s);
     if (s == NULL || l->make(server->loop, s) != 0) {
         free(s);
+        accept_later(l);
         return;
     }
     s->u.handle.data = s;
@@ -302,5 +320,6 @@ void nt_uv_stop(netron_listener *listener)
     nt_uv_listener *l = netron_listener_data(listener);
     if (l->path != NULL)
         (void)unlink(l->path);
+    nt_loop_timer_stop(listener->loop, &l->again);
     uv_close(&l->u.handle, on_listener_closed);
 }

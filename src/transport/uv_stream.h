@@ -42,6 +42,7 @@ typedef struct nt_uv_listener {
     /* Where an accepted connection comes from, for people; may be NULL. */
     void (*name)(nt_uv_stream *s, char *out, size_t size);
     char *path; /* to remove when listening ends; may be NULL */
+    nt_timer again; /* while a connection waits for memory */
 } nt_uv_listener;
 
 /* Listen on the bound handle. On an error the listener is let go. */

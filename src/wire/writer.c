@@ -27,7 +27,9 @@ bool netron_abi_room(nt_writer *writer, size_t size)
 
 void nt_writer_fixed(nt_writer *writer, void *room, size_t size)
 {
-    *writer = (nt_writer){.at = room, .start = room, .end = (uint8_t *)room + size};
+    *writer = (nt_writer){.at = room, .start = room, .end = room};
+    if (size != 0)
+        writer->end += size;
 }
 
 static bool grow_heap(nt_writer *writer, size_t size)

@@ -1,5 +1,5 @@
 /* nng.c - nng: a raw REP socket that answers, a raw REQ socket for each connection, so that many
- * requests may be in flight. The protocol's header, an id with its top bit set, goes back as it came.
+ * requests may be in flight. The protocol's header, an id with its top bit set, returns as it came.
  */
 #include "../calls.h"
 

@@ -1,0 +1,15 @@
+"""ws for Node.js: WebSocket messages alone, no RPC."""
+from harness.peer import Peer
+
+PEER = Peer(
+    name="nodews",
+    title="npm ws, messages only",
+    packages=("nodejs", "npm"),
+    programs=("node", "npm"),
+    build=(("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", "{out}", "ws@8"),
+           ("cp", "{here}/ws.js", "{here}/../client.js", "{out}")),
+    server=("node", "{out}/ws.js", "serve"),
+    url="ws://127.0.0.1:0",
+    client=("node", "{out}/ws.js"),
+    version=("node", "-p", "'ws 8, Node.js ' + process.version"),
+)

@@ -1,0 +1,16 @@
+"""socket.io for Node.js: events with acknowledgements over WebSocket."""
+from harness.peer import Peer
+
+PEER = Peer(
+    name="socketio",
+    title="socket.io",
+    packages=("nodejs", "npm"),
+    programs=("node", "npm"),
+    build=(("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", "{out}", "socket.io@4",
+            "socket.io-client@4"),
+           ("cp", "{here}/socketio.js", "{here}/../client.js", "{out}")),
+    server=("node", "{out}/socketio.js", "serve"),
+    url="ws://127.0.0.1:0",
+    client=("node", "{out}/socketio.js"),
+    version=("node", "-p", "'socket.io 4, Node.js ' + process.version"),
+)
