@@ -2,6 +2,7 @@
 #include "loop/chunk.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { POOL_MAX = 32, POOL_SMALL_MAX = 256, POOL_LARGE_MAX = 16 };
 
@@ -46,6 +47,24 @@ nt_chunk *nt_chunk_take(nt_chunks *chunks, size_t size)
     chunk->refs = 1;
     chunk->from = chunk->to = 0;
     return chunk;
+}
+
+nt_chunk *nt_chunk_grow(nt_chunks *chunks, nt_chunk *chunk, size_t size)
+{
+    if (chunk != NULL && chunk->refs == 1 && chunk->size > NT_CHUNK_LARGE_BYTES) {
+        nt_chunk *grown = size <= SIZE_MAX / 2 ? realloc(chunk, sizeof *chunk + size) : NULL;
+        if (grown != NULL)
+            grown->size = size;
+        return grown;
+    }
+    nt_chunk *fresh = nt_chunk_take(chunks, size);
+    if (fresh != NULL && chunk != NULL) {
+        memcpy(fresh->data, chunk->data, chunk->to);
+        fresh->from = chunk->from;
+        fresh->to = chunk->to;
+        nt_chunk_unref(chunks, chunk);
+    }
+    return fresh;
 }
 
 static bool give_free(nt_chunk *chunk, nt_chunk **list, unsigned *count, unsigned most)

@@ -34,6 +34,11 @@ typedef struct nt_chunks {
 /* A chunk of at least `size` bytes with one reference, from == to == 0; NULL when memory is out. */
 nt_chunk *nt_chunk_take(nt_chunks *chunks, size_t size);
 
+/* `chunk` with room for `size` bytes and all that it holds; NULL: a new one. It takes the place of the
+ * one given, whose reference is gone. NULL when memory is out: then the old one stays. A large one
+ * grows where it is: a message that is joined from fragments never stands in memory twice. */
+nt_chunk *nt_chunk_grow(nt_chunks *chunks, nt_chunk *chunk, size_t size);
+
 static inline nt_chunk *nt_chunk_ref(nt_chunk *chunk)
 {
     chunk->refs++;

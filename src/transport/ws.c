@@ -272,14 +272,12 @@ static nt_step add_fragment(netron_link *link, const uint8_t *data, size_t size)
         if (room > link->limits->max_held_bytes - link->loop->held_bytes)
             return fail(link, NT_WS_CLOSE_INTERNAL,
                 "too much unfinished input (option max_pinned_bytes)");
-        nt_chunk *fresh = nt_chunk_take(&link->loop->chunks, room);
-        if (fresh == NULL)
+        size_t before = message != NULL ? message->size : 0;
+        message = nt_chunk_grow(&link->loop->chunks, message, room);
+        if (message == NULL)
             return fail(link, NT_WS_CLOSE_INTERNAL, "no memory for a message");
-        link->loop->held_bytes += fresh->size - (message != NULL ? message->size : 0);
-        if (used != 0)
-            memcpy(fresh->data, message->data, used);
-        nt_chunk_unref(&link->loop->chunks, message);
-        ws->message = message = fresh;
+        link->loop->held_bytes += message->size - before;
+        ws->message = message;
     }
     if (size != 0)
         memcpy(message->data + used, data, size);
