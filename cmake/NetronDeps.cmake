@@ -9,7 +9,7 @@ pkg_check_modules(LIBUV REQUIRED libuv>=1.40)
 
 target_include_directories(netron_deps SYSTEM INTERFACE ${LIBUV_INCLUDE_DIRS} ${OPENSSL_INCLUDE_DIR})
 target_link_libraries(netron_deps INTERFACE
-    ${LIBUV_LINK_LIBRARIES} ${OPENSSL_CRYPTO_LIBRARY} ${CMAKE_DL_LIBS} ${CMAKE_THREAD_LIBS_INIT})
+    ${LIBUV_LINK_LIBRARIES} ${OPENSSL_CRYPTO_LIBRARY} ${CMAKE_DL_LIBS} ${CMAKE_THREAD_LIBS_INIT} m)
 
 if(NETRON_FIBER STREQUAL "boost")
     # The archive, never the .so: that one needs libstdc++.

@@ -57,6 +57,10 @@ typedef struct netron_options {
     uint32_t ping_interval_ms;     /* WebSocket ping to a silent connection; default 0: none */
     uint32_t stalled_timeout_ms;   /* a peer that does not read is closed; default 30000 */
 
+    /* Of many messages at once the first half is sent while the second half is made, so that both ends
+     * work at the same time. True: one write for all of them, for fewer system calls. */
+    bool one_write_per_batch;
+
     size_t max_message_bytes;   /* in either direction; default 16 MiB */
     size_t max_unsent_bytes;    /* per connection, then it is no longer read; default 4 MiB */
     size_t max_pinned_bytes;    /* input kept by waiting handlers, per node; default 256 MiB */

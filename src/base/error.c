@@ -39,7 +39,7 @@ static const code_row codes[] = {
 
 static _Thread_local nt_error_slot thread_slot;
 static _Thread_local bool is_watched;
-static _Thread_local nt_error_slot *current_slot;
+_Thread_local nt_error_slot *nt_error_current;
 
 static const code_row *find_row(netron_err code)
 {
@@ -63,15 +63,15 @@ bool netron_err_may_retry(netron_err code)
 
 static nt_error_slot *slot(void)
 {
-    return current_slot != NULL ? current_slot : &thread_slot;
+    return nt_error_current != NULL ? nt_error_current : &thread_slot;
 }
 
 /* The thread's own slot is about to take memory. */
 static void watch_thread(void)
 {
-    if (current_slot == NULL && !is_watched)
+    if (nt_error_current == NULL && !is_watched)
         nt_thread_watch();
-    is_watched |= current_slot == NULL;
+    is_watched |= nt_error_current == NULL;
 }
 
 static void fill(nt_error_slot *into, netron_err code, const char *message)
@@ -167,13 +167,6 @@ void nt_error_clear(void)
         return;
     netron_scope_end(&into->scope);
     fill(into, NETRON_OK, "");
-}
-
-nt_error_slot *nt_error_use(nt_error_slot *next)
-{
-    nt_error_slot *before = current_slot;
-    current_slot = next;
-    return before;
 }
 
 void nt_error_adopt(nt_error_slot *from, netron_err code)

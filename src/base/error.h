@@ -45,9 +45,17 @@ typedef struct nt_error_slot {
     netron_scope scope;
 } nt_error_slot;
 
+/* NULL: the thread's own. Static TLS, because it is written at every switch. */
+extern _Thread_local nt_error_slot *nt_error_current __attribute__((tls_model("initial-exec")));
+
 /* Make `slot` the current one of this thread (NULL: the thread's own) and return the one that was.
  * Called by the fiber switch. */
-nt_error_slot *nt_error_use(nt_error_slot *slot);
+static inline nt_error_slot *nt_error_use(nt_error_slot *slot)
+{
+    nt_error_slot *before = nt_error_current;
+    nt_error_current = slot;
+    return before;
+}
 /* Make what `from` holds the last failure here; `from` is empty afterwards. */
 void nt_error_adopt(nt_error_slot *from, netron_err code);
 void nt_error_slot_fini(nt_error_slot *slot);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,26 +21,34 @@ typedef struct portion {
 
 static _Thread_local portion pool;
 
-static netron_err refill(void)
+static netron_err ask_system(uint8_t *out, size_t size)
 {
 #if defined(__linux__)
-    /* Up to 256 bytes at a time getrandom() is never interrupted (getrandom(2)). */
-    for (size_t i = 0; i < PORTION; i += 256)
-        if (getrandom(pool.bytes + i, 256, 0) != 256)
+    while (size != 0) {
+        ssize_t got = getrandom(out, size, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
             return nt_fail(NETRON_INTERNAL, "the system gives no random bytes");
+        out += got;
+        size -= (size_t)got;
+    }
 #else
-    arc4random_buf(pool.bytes, PORTION);
+    arc4random_buf(out, size);
 #endif
-    pool.left = PORTION;
     return NETRON_OK;
 }
 
 netron_err nt_random(void *data, size_t size)
 {
     uint8_t *out = data;
+    if (size >= PORTION)
+        return ask_system(out, size);
     while (size != 0) {
-        if (pool.left == 0)
-            NETRON_TRY(refill());
+        if (pool.left == 0) {
+            NETRON_TRY(ask_system(pool.bytes, PORTION));
+            pool.left = PORTION;
+        }
         size_t part = size < pool.left ? size : pool.left;
         memcpy(out, pool.bytes + PORTION - pool.left, part);
         pool.left -= part;

@@ -184,7 +184,7 @@ static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
     }
     if (slot->takes_stream)
         return nt_stream_take_reference(slot->session, payload, slot->stream);
-    nt_reader reader;
+    nt_reader reader NT_UNINITIALIZED;
     nt_reader_init(&reader, payload, slot->memory);
     reader.budget = 4 * slot->session->config->link.max_message_bytes;
     reader.depth = slot->session->config->max_depth;

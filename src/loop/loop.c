@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/assert.h"
+#include "base/random.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -29,6 +30,13 @@ bool nt_loop_is_here(const nt_loop *loop)
 bool nt_loop_may_run(const nt_loop *loop)
 {
     return loop->is_own && !loop->is_running && loop->depth == 0 && nt_loop_is_here(loop);
+}
+
+netron_err nt_loop_refill_words(nt_loop *loop)
+{
+    NETRON_TRY(nt_random(loop->words, sizeof loop->words));
+    loop->words_left = NT_LOOP_WORDS;
+    return NETRON_OK;
 }
 
 /* ---- turns ---- */

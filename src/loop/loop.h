@@ -21,6 +21,9 @@
 
 typedef struct nt_posted nt_posted;
 
+/* Asked for at once: of 256 bytes a word costs three times as much. */
+enum { NT_LOOP_WORDS = 1024 };
+
 typedef struct nt_loop {
     uv_loop_t *uv;
     uv_loop_t own;      /* used unless the user gave a loop */
@@ -44,6 +47,8 @@ typedef struct nt_loop {
     size_t held_bytes;  /* room that incomplete messages take */
     size_t pinned_bytes; /* input that waiting handlers hold */
     nt_list dirty;      /* nt_flush items */
+    uint32_t words[NT_LOOP_WORDS]; /* random ones, the last words_left of them not used yet */
+    unsigned words_left;
     nt_map places;      /* what memory:// listens on, by name */
     uv_mutex_t lock;    /* guards `posted` and `is_deaf` */
     nt_posted *posted, *posted_last;
@@ -95,6 +100,17 @@ static inline void nt_loop_flush_later(nt_loop *loop, nt_flush *flush)
 static inline uint64_t nt_loop_now(const nt_loop *loop)
 {
     return uv_now(loop->uv);
+}
+
+NETRON_MUST_CHECK netron_err nt_loop_refill_words(nt_loop *loop);
+
+/* A random word that nobody can predict, of a supply. */
+NETRON_MUST_CHECK static inline netron_err nt_loop_word(nt_loop *loop, uint32_t *out)
+{
+    if (__builtin_expect(loop->words_left == 0, 0))
+        NETRON_TRY(nt_loop_refill_words(loop));
+    *out = loop->words[--loop->words_left];
+    return NETRON_OK;
 }
 
 /* Milliseconds since 1970, read afresh. */

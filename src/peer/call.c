@@ -168,8 +168,9 @@ nt_writer *netron_abi_call_begin(nt_call *call, const netron_proxy *proxy, unsig
         fail_call(call, gone(peer));
         return &call->writer;
     }
-    if (nt_loop_may_run(peer->peers->loop))
-        uv_update_time(peer->peers->loop->uv);
+    nt_loop *loop = peer->peers->loop;
+    if (nt_loop_fiber(loop) == NULL && nt_loop_may_run(loop))
+        uv_update_time(loop->uv);
     nt_slot *slot;
     netron_err err = nt_slot_take(session, timeout_of(peer, &proxy->options), &slot);
     if (err != NETRON_OK) {

@@ -12,6 +12,7 @@ enum {
     LOW_MARK = 64 * 1024,
     /* Up to here a cut message is joined with the next read by copying it there. */
     JOIN_MAX = 4096,
+    AHEAD_MIN = 1024, /* a batch of fewer bytes is sent at once */
     PARTS_MAX = 16
 };
 
@@ -37,6 +38,7 @@ static netron_link *make(nt_loop *loop, const nt_scheme *scheme, const nt_link_l
     link->loop = loop;
     link->scheme = scheme;
     link->limits = limits;
+    link->early_at = SIZE_MAX;
     link->log = log;
     link->flush.fn = flush_link;
     link->stalled.fn = on_stalled;
@@ -124,7 +126,7 @@ static void set_head_room(netron_link *link)
 {
     switch (link->scheme->framing) {
     case NETRON_FRAMING_WEBSOCKET:
-        link->head_room = link->is_server ? 2 : 6; /* RFC 6455 5.2: head, and a client's mask */
+        link->head_room = link->is_server ? NT_WS_SERVER_HEAD : NT_WS_CLIENT_HEAD;
         break;
     case NETRON_FRAMING_LENGTH:
     case NETRON_FRAMING_NONE: /* the length tells the messages of a chunk apart until they go */
@@ -467,9 +469,10 @@ void nt_link_resume(netron_link *link)
 static void push_out(netron_link *link)
 {
     nt_chunk *out = link->out;
-    link->out = NULL;
     if (out == NULL)
         return;
+    nt_link_seal(link);
+    link->out = NULL;
     if (out->from == out->to) {
         nt_chunk_unref(&link->loop->chunks, out);
         return;
@@ -480,6 +483,12 @@ static void push_out(netron_link *link)
     else
         link->queue_last->next = out;
     link->queue_last = out;
+}
+
+static void set_out(netron_link *link, nt_chunk *out)
+{
+    link->out = out;
+    link->plain = out->to;
 }
 
 /* More room for the message being written: it moves to a chunk of its own. */
@@ -507,7 +516,7 @@ static bool grow(nt_writer *writer, size_t size)
                                   ? 0
                                   : (size_t)16 - link->head_room;
     push_out(link);
-    link->out = fresh;
+    set_out(link, fresh);
     writer->start = fresh->data + 16;
     writer->at = writer->start + used;
     writer->end = fresh->data + fresh->size;
@@ -531,7 +540,7 @@ bool nt_link_begin(netron_link *link, nt_writer *writer)
             nt_no_memory();
             return false;
         }
-        link->out = out;
+        set_out(link, out);
     }
     writer->start = writer->at = out->data + out->to + link->head_room;
     writer->end = out->data + out->size;
@@ -541,6 +550,8 @@ bool nt_link_begin(netron_link *link, nt_writer *writer)
     return true;
 }
 
+static bool write_batch(netron_link *link);
+
 static void set_marks(netron_link *link)
 {
     size_t high = link->limits->max_unsent_bytes < HIGH_MARK ? link->limits->max_unsent_bytes
@@ -549,11 +560,33 @@ static void set_marks(netron_link *link)
         link->is_full = true;
 }
 
+/* Two nodes that each wait for the other's whole batch work in turn. The first half of a large one,
+ * judged by the one before, goes ahead: then both work at once. Once a batch, or it would be a system
+ * call for every few messages. */
+static void send_ahead(netron_link *link)
+{
+    link->early_at = SIZE_MAX;
+    if (link->in_transport || link->is_writing || link->state != NT_LINK_OPEN ||
+        link->scheme->framing == NETRON_FRAMING_NONE)
+        return;
+    link->early_sent = link->unsent;
+    (void)write_batch(link);
+}
+
+static void plan_batch(netron_link *link, size_t size)
+{
+    size_t batch = size + link->early_sent;
+    link->early_sent = 0;
+    link->early_at = batch >= AHEAD_MIN && !link->limits->one_write_per_batch ? batch / 2 : SIZE_MAX;
+}
+
 static void sent_message(netron_link *link, uint8_t *end)
 {
     size_t to = (size_t)(end - link->out->data);
     link->unsent += to - link->out->to;
     link->out->to = to;
+    if (NT_UNLIKELY(link->unsent >= link->early_at))
+        send_ahead(link);
     if (link->unsent >= LOW_MARK)
         set_marks(link);
     nt_loop_flush_later(link->loop, &link->flush);
@@ -598,9 +631,12 @@ bool nt_link_put_raw(netron_link *link, const void *data, size_t size)
         if (fresh == NULL)
             return false;
         push_out(link);
-        link->out = out = fresh;
+        out = fresh;
+        set_out(link, out);
     }
+    nt_link_seal(link);
     memcpy(out->data + out->to, data, size);
+    link->plain = out->to + size;
     sent_message(link, out->data + out->to + size);
     return true;
 }
@@ -717,6 +753,7 @@ void nt_link_flush(netron_link *link)
     }
     if (link->is_shut || link->is_writing || link->state == NT_LINK_CONNECTING)
         return;
+    plan_batch(link, link->unsent);
     while (has_borders ? write_message(link) : write_batch(link))
         ;
     if (link->is_lost)

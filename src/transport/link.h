@@ -32,6 +32,7 @@ typedef struct nt_link_limits {
     size_t max_unsent_bytes;
     size_t max_held_bytes; /* per loop */
     uint32_t stalled_timeout_ms;
+    bool one_write_per_batch; /* nothing goes ahead */
 } nt_link_limits;
 
 typedef struct nt_link_events {
@@ -64,6 +65,9 @@ typedef struct nt_message {
 
 typedef struct nt_ws_state nt_ws_state;
 
+/* The frame heads of small messages, RFC 6455 5.2: a client's has a mask. */
+enum { NT_WS_SERVER_HEAD = 2, NT_WS_CLIENT_HEAD = 6 };
+
 struct netron_link {
     nt_loop *loop;
     const nt_scheme *scheme;
@@ -77,6 +81,9 @@ struct netron_link {
     nt_chunk *out;      /* being filled: complete messages are from..to */
     nt_chunk *queue, *queue_last; /* full ones */
     nt_chunk *writing;  /* given to the transport */
+    size_t plain;       /* where small frames begin in `out` that a client has not masked yet */
+    size_t early_at;    /* when so much is unsent, the first half of a batch goes ahead */
+    size_t early_sent;  /* what has gone ahead in this batch */
     size_t unsent;      /* bytes in out, queue and writing */
     nt_flush flush;
     nt_timer stalled;   /* runs while the transport does not take what was written */
@@ -149,9 +156,15 @@ netron_err nt_ws_start(netron_link *link, const char *address);
 /* Go on with the upgrade. DONE: open. */
 nt_step nt_ws_upgrade(netron_link *link);
 nt_step nt_ws_next(netron_link *link, nt_message *out);
-/* Write the frame's head before start (moving the payload if it is too large for head_room), mask
- * it on a client, and return the frame's end. */
+/* Write the frame's head before start (moving the payload if it is too large for head_room) and
+ * return the frame's end. A client's small frames are masked by nt_ws_seal(). */
 uint8_t *nt_ws_finish(netron_link *link, uint8_t *start, size_t size, bool is_text);
+void nt_ws_seal(netron_link *link);
+static inline void nt_link_seal(netron_link *link)
+{
+    if (link->head_room == NT_WS_CLIENT_HEAD && link->plain != link->out->to)
+        nt_ws_seal(link);
+}
 void nt_ws_send_close(netron_link *link, unsigned code, const char *reason);
 void nt_ws_send_ping(netron_link *link);
 void nt_ws_free(netron_link *link);

@@ -142,9 +142,25 @@ nt_step nt_ws_upgrade(netron_link *link)
 static uint32_t fresh_key(netron_link *link)
 {
     uint32_t key = 0;
-    if (nt_random(&key, sizeof key) != NETRON_OK)
+    if (nt_loop_word(link->loop, &key) != NETRON_OK)
         nt_link_abort(link, NETRON_INTERNAL, "the system gives no random bytes");
     return key;
+}
+
+/* A small frame is masked not when it is written but later, with the others of its batch: reading in
+ * wide words what was just stored in narrow ones stalls the processor until the stores are done. */
+void nt_ws_seal(netron_link *link)
+{
+    uint8_t *at = link->out->data + link->plain;
+    uint8_t *end = link->out->data + link->out->to;
+    while (at < end) {
+        uint32_t key;
+        size_t size = at[1] & 0x7fu;
+        memcpy(&key, at + 2, sizeof key);
+        nt_ws_mask_short(at + 6, at + 6, size, key);
+        at += 6 + size;
+    }
+    link->plain = link->out->to;
 }
 
 uint8_t *nt_ws_finish(netron_link *link, uint8_t *start, size_t size, bool is_text)
@@ -160,9 +176,9 @@ uint8_t *nt_ws_finish(netron_link *link, uint8_t *start, size_t size, bool is_te
         key = fresh_key(link);
         start[-5] = (uint8_t)(0x80 | size);
         memcpy(start - 4, &key, sizeof key);
-        nt_ws_mask_short(start, start, size, key);
         return start + size;
     }
+    nt_link_seal(link);
     uint8_t head[NT_WS_HEADER_MAX];
     nt_ws_header header = {.fin = true,
         .masked = !link->is_server,
@@ -182,6 +198,7 @@ uint8_t *nt_ws_finish(netron_link *link, uint8_t *start, size_t size, bool is_te
         out->from = out->to = (size_t)(start - out->data) - head_size;
     }
     memcpy(start - head_size, head, head_size);
+    link->plain = (size_t)(start + size - out->data);
     return start + size;
 }
 
