@@ -86,6 +86,7 @@ static void free_slot(nt_slot *slot)
     if (slot->answer != slot->small)
         free(slot->answer);
     slot->answer = NULL;
+    pending->kept -= slot->state == NT_SLOT_ANSWERED;
     slot->state = NT_SLOT_FREE;
     slot->id = next_id(slot->id);
     slot->next_free = pending->free_first;
@@ -202,6 +203,7 @@ static void keep_answer(nt_slot *slot, uint8_t flags, nt_slice payload)
 {
     nt_loop_timer_stop(slot->session->loop, &slot->timer);
     slot->state = NT_SLOT_ANSWERED;
+    slot->session->pending.kept++;
     slot->is_error = (flags & NT_PACKET_ERROR) != 0;
     slot->answer = payload.len <= sizeof slot->small ? slot->small : malloc(payload.len);
     slot->answer_size = payload.len;
@@ -216,6 +218,7 @@ void nt_pending_answer(nt_session *session, uint32_t id, uint8_t flags, nt_slice
     nt_slot *slot = nt_slot_find(&session->pending, id);
     if (slot == NULL)
         return;
+    session->pending.answers++;
     nt_wait *wait = slot->wait;
     if (slot->state == NT_SLOT_GIVEN_UP) {
         free_slot(slot);

@@ -49,6 +49,8 @@ typedef struct nt_pending {
     uint32_t block_count;
     uint32_t free_first; /* index, 0: none */
     uint32_t used;
+    uint32_t kept;       /* of those: answered, and not asked for yet */
+    uint32_t answers;    /* of this batch of input */
 } nt_pending;
 
 /* A slot for one call; its timer runs from now. NETRON_TOO_MANY (option max_calls). */

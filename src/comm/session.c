@@ -266,6 +266,14 @@ static void hold(nt_session *session)
     nt_link_pause(session->link);
 }
 
+/* When the far side has answered nearly all that it was asked, it waits for what is sent next. */
+static void compare_steps(nt_session *session)
+{
+    nt_pending *pending = &session->pending;
+    session->link->is_in_step = pending->answers / 4 >= pending->used - pending->kept;
+    pending->answers = 0;
+}
+
 static void read_messages(void *arg)
 {
     nt_session *session = arg;
@@ -282,6 +290,8 @@ static void read_messages(void *arg)
     if (session->link != NULL &&
         session->link->unsent > session->config->link.max_unsent_bytes)
         hold(session);
+    if (session->link != NULL)
+        compare_steps(session);
     session->has_input = false;
 }
 

@@ -566,8 +566,8 @@ static void set_marks(netron_link *link)
 static void send_ahead(netron_link *link)
 {
     link->early_at = SIZE_MAX;
-    if (link->in_transport || link->is_writing || link->state != NT_LINK_OPEN ||
-        link->scheme->framing == NETRON_FRAMING_NONE)
+    if (!link->is_in_step || link->in_transport || link->is_writing ||
+        link->state != NT_LINK_OPEN || link->scheme->framing == NETRON_FRAMING_NONE)
         return;
     link->early_sent = link->unsent;
     (void)write_batch(link);
