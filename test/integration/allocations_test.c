@@ -16,7 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NEVER = UINT32_MAX, WARM = 3000, CALLS = 10000, TRACES = 6, DEPTH = 12 };
+#define NEVER UINT32_MAX
+enum { WARM = 3000, CALLS = 10000, TRACES = 6, DEPTH = 12 };
 
 /* ---- counting ---- */
 

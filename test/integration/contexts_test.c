@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { NEVER = UINT32_MAX };
+#define NEVER UINT32_MAX
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SANITIZED = 1 };
@@ -799,10 +799,9 @@ static void live_and_let_die(bool call, const char *url)
         assert_true(lab__count_next(&stream, &left));
         (void)lab__count_close(&stream);
     }
-    if (left == 0 && call)
-        netron_free(p.client), netron_free(p.server);
-    else
-        netron_free(p.server), netron_free(p.client);
+    bool client_first = left == 0 && call;
+    netron_free(client_first ? p.client : p.server);
+    netron_free(client_first ? p.server : p.client);
 }
 
 static void test_free_gives_everything_back(void **state)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NEVER = UINT32_MAX };
+#define NEVER UINT32_MAX
 
 typedef struct folder {
     int id, ended, calls;

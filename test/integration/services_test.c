@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NEVER = UINT32_MAX };
+#define NEVER UINT32_MAX
 
 typedef struct fixture {
     pair p;

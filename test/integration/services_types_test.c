@@ -140,9 +140,9 @@ static void test_floats_come_back_unchanged(void **state)
     SAME(t_f32, float, 0.0f, 0.1f, -1.5f, 3.4028235e38f, 1e-45f);
     SAME(t_f64, double, 0.1, -1.5, 5e-324, 1.7976931348623157e308, 9007199254740993.0);
     double out = 0;
-    CHECK_OK(zoo_t_f64(&f->proxy, INFINITY, &out));
+    CHECK_OK(zoo_t_f64(&f->proxy, (double)INFINITY, &out));
     assert_true(isinf(out) && out > 0);
-    CHECK_OK(zoo_t_f64(&f->proxy, NAN, &out));
+    CHECK_OK(zoo_t_f64(&f->proxy, (double)NAN, &out));
     assert_true(isnan(out));
     CHECK_OK(zoo_t_f64(&f->proxy, -0.0, &out));
     assert_true(fpclassify(out) == FP_ZERO);
@@ -321,7 +321,7 @@ static void test_integer_parameter_refuses_what_does_not_fit(void **state)
         {"t_i64", netron_f64_value(5.5)},
         {"t_i64", netron_u64_value(UINT64_MAX)},
         {"t_i64", netron_f64_value(1e300)},
-        {"t_i64", netron_f64_value(NAN)},
+        {"t_i64", netron_f64_value((double)NAN)},
         {"t_i64", {.type = NETRON_TYPE_BIGINT, .as.str = netron_s("9223372036854775808")}},
         {"t_u64", netron_i64_value(-1)},
         {"t_u64", {.type = NETRON_TYPE_BIGINT, .as.str = netron_s("18446744073709551616")}},

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MIB = 1024 * 1024, NEVER = UINT32_MAX };
+#define NEVER UINT32_MAX
+enum { MIB = 1024 * 1024 };
 
 typedef struct way {
     const char *name;
