@@ -132,6 +132,16 @@ static netron_value long_of_notation(const netron_value *json)
     return value;
 }
 
+/* An integer that is one on the wire as well, whatever its size. */
+static netron_value int_of_notation(const netron_value *json)
+{
+    char digits[32] = {0};
+    netron_str text = notation_text(json, "v");
+    memcpy(digits, text.data, text.size < 31 ? text.size : 31);
+    return digits[0] == '-' ? netron_i64_value(strtoll(digits, NULL, 10))
+                            : netron_u64_value(strtoull(digits, NULL, 10));
+}
+
 static uint16_t standard_of(netron_str name)
 {
     static const char *const names[] = {"Error", "SyntaxError", "TypeError", "ReferenceError",
@@ -273,6 +283,8 @@ static netron_value special_of_notation(notation *noted, netron_str kind, const 
     netron_value value;
     if (small_of_notation(noted, kind, json, &value))
         return value;
+    if (netron_eq(kind, netron_s("int")))
+        return int_of_notation(json);
     if (netron_eq(kind, netron_s("long")))
         return long_of_notation(json);
     if (netron_eq(kind, netron_s("regexp")))
@@ -295,10 +307,20 @@ static netron_value special_of_notation(notation *noted, netron_str kind, const 
     return *json;
 }
 
+/* A plain number is JavaScript's: beyond 32 bits it is a double. */
+static netron_value number_of_notation(const netron_value *json)
+{
+    if (json->type == NETRON_TYPE_INT && (json->as.i < INT32_MIN || json->as.i > UINT32_MAX))
+        return netron_f64_value((double)json->as.i);
+    return *json;
+}
+
 netron_value notation_value(notation *noted, const netron_value *json)
 {
     if (json->type == NETRON_TYPE_LIST)
         return list_of_notation(noted, json);
+    if (json->type == NETRON_TYPE_INT)
+        return number_of_notation(json);
     if (json->type != NETRON_TYPE_MAP)
         return *json;
     const netron_value *kind = netron_map_get(json, "$");
