@@ -5,6 +5,7 @@
 
 #include "cli.h"
 
+extern const cli_command cli_command_bench;
 extern const cli_command cli_command_call;
 extern const cli_command cli_command_describe;
 extern const cli_command cli_command_get;
