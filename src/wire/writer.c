@@ -44,6 +44,8 @@ static bool grow_heap(nt_writer *writer, size_t size)
     size_t room = 256;
     while (room < used + size)
         room *= 2;
+    if (room > limit)
+        room = limit; /* else what fits the rounded room would pass unseen */
     uint8_t *grown = realloc(writer->start, room);
     if (grown == NULL) {
         writer->err = nt_no_memory();
