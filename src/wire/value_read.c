@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static bool read_one(nt_reader *reader, netron_value *out);
@@ -59,6 +60,17 @@ static bool read_items(nt_reader *reader, uint32_t count, netron_value_list *out
     return netron_abi_get_end(reader);
 }
 
+/* What String() makes of a number: JSON's text, and names for what JSON has none of. */
+static const char *float_text(nt_reader *reader, const netron_value *value)
+{
+    double f = value->as.f;
+    if (isnan(f))
+        return "NaN";
+    if (isinf(f))
+        return f < 0 ? "-Infinity" : "Infinity";
+    return fpclassify(f) == FP_ZERO ? "0" : netron_value_json(reader->memory, value);
+}
+
 /* JavaScript's own rule for keys that are not text (PROTOCOL.md §4). */
 static bool key_to_text(nt_reader *reader, netron_value *key)
 {
@@ -73,14 +85,14 @@ static bool key_to_text(nt_reader *reader, netron_value *key)
     else if (key->type == NETRON_TYPE_BOOL)
         text = key->as.b ? "true" : "false";
     else if (key->type == NETRON_TYPE_FLOAT)
-        (void)snprintf(number, sizeof number, "%.17g", key->as.f);
+        text = float_text(reader, key);
     else if (key->type == NETRON_TYPE_INT)
         (void)snprintf(number, sizeof number, "%lld", (long long)key->as.i);
     else if (key->type == NETRON_TYPE_UINT)
         (void)snprintf(number, sizeof number, "%llu", (unsigned long long)key->as.u);
     else
         return nt_bad_bytes(reader, "a map key that is not text");
-    const char *kept = nt_arena_text(reader->memory, text, strlen(text));
+    const char *kept = text != NULL ? nt_arena_text(reader->memory, text, strlen(text)) : NULL;
     if (kept == NULL)
         return no_memory(reader);
     *key = netron_str_value(netron_s(kept));

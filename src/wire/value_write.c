@@ -45,6 +45,13 @@ static void write_error(nt_writer *writer, const netron_value_error *e, unsigned
         write_titan_error(writer, e, depth);
         return;
     }
+    if (e->fields.count > UINT16_MAX) {
+        if (writer->err == NETRON_OK)
+            writer->err = nt_fail(NETRON_INVALID,
+                "an error has %zu fields: at most 65535 can be sent", e->fields.count);
+        writer->end = writer->at;
+        return;
+    }
     size_t begin = nt_ext_begin(writer);
     put_be(writer, e->standard, 2);
     write_one(writer, &e->name, depth);
