@@ -122,10 +122,10 @@ static void give_up(nt_slot *slot)
     slot->state = NT_SLOT_GIVEN_UP;
     slot->wait = NULL;
     nt_loop_timer_stop(slot->session->loop, &slot->timer);
-    if (nt_session_is_ready(slot->session))
-        send_cancel(slot);
-    else
+    if (!nt_session_is_ready(slot->session))
         free_slot(slot);
+    else if (slot->failure != NETRON_TIMEOUT) /* else it was told when the time was over */
+        send_cancel(slot);
 }
 
 /* Errors go to whoever waits: a fiber, or the thread. */
@@ -258,6 +258,10 @@ static netron_err answered(nt_slot *slot)
         nt_fail(err, "the connection to %s broke before the answer came", slot->session->id);
     else if (err == NETRON_NO_MEMORY)
         nt_no_memory();
+    if (slot->state == NT_SLOT_WAITING && err == NETRON_TIMEOUT) {
+        give_up(slot); /* its answer is still to come */
+        return err;
+    }
     if (err == NETRON_OK)
         err = decode(slot, slot->is_error ? NT_PACKET_ERROR : 0,
             (nt_slice){slot->answer, slot->answer_size});

@@ -89,6 +89,12 @@ void far_end_turn(far_end *far)
     }
 }
 
+void far_end_hang_up(far_end *far)
+{
+    end_link(far);
+    far_end_turn(far);
+}
+
 static void ignore_line(void *user, netron_log_level level, const char *line)
 {
     (void)user, (void)level, (void)line;

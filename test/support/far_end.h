@@ -35,6 +35,8 @@ void far_end_dial(far_end *far);
 void far_end_be_dialled(far_end *far);
 /* Connect and say `hello`; what the node said in return has been taken. */
 void far_end_greet(far_end *far, const char *hello);
+/* The connection breaks; far->peer is gone. */
+void far_end_hang_up(far_end *far);
 void far_end_close(far_end *far);
 
 /* Let the node do all that it can do now. */
