@@ -492,12 +492,16 @@ static void set_out(netron_link *link, nt_chunk *out)
 }
 
 /* More room for the message being written: it moves to a chunk of its own. */
+/* By how much a longer WebSocket head moves the payload. It does not count as part of the message,
+ * whose own size end_message() looks at. */
+enum { HEAD_MOVE_MAX = 8 };
+
 static bool grow(nt_writer *writer, size_t size)
 {
     netron_link *link = writer->owner;
     size_t used = nt_writer_size(writer);
     size_t limit = link->limits->max_message_bytes;
-    if (size > limit || used > limit - size) {
+    if (used > limit || (size > limit - used && size - (limit - used) > HEAD_MOVE_MAX)) {
         writer->err = nt_fail(NETRON_TOO_LARGE,
             "the message is over %zu bytes: send less at once, or raise max_message_bytes", limit);
         return false;
@@ -602,8 +606,7 @@ static netron_err end_message(netron_link *link, nt_writer *writer, bool is_text
             "the message is over %zu bytes: send less at once, or raise max_message_bytes",
             link->limits->max_message_bytes);
     if (link->scheme->framing == NETRON_FRAMING_WEBSOCKET) {
-        /* A longer head moves the payload by at most 8 bytes. */
-        if (size > 125 && !nt_room(writer, 8))
+        if (size > 125 && !nt_room(writer, HEAD_MOVE_MAX))
             return writer->err;
         sent_message(link, nt_ws_finish(link, writer->start, size, is_text));
     } else {
