@@ -10,8 +10,8 @@ NETRON_PROP_RO(load, served, u64);
 NETRON_EVENT(load, worked, (str, how), (u64, number));
 
 struct load__self {
-    uint64_t served; /* calls and items */
-    bool has_hung;
+    uint64_t served; /* calls, and items but for those of the first reader, who only tries */
+    bool has_hung, has_ticked;
 };
 NETRON_FIELD(load, served);
 
@@ -34,8 +34,10 @@ netron_err load__hang_impl(netron_ctx *ctx, load__self *self)
 netron_err load__tick_impl(netron_ctx *ctx, load__self *self, load__tick_out *out)
 {
     (void)ctx;
-    for (;;)
-        NETRON_TRY(load__tick_yield(out, self->served++));
+    bool is_first = !self->has_ticked;
+    self->has_ticked = true;
+    for (;; self->served += !is_first)
+        NETRON_TRY(load__tick_yield(out, self->served));
 }
 
 NETRON_PROVIDE(load, work, hang, tick, served, worked);
