@@ -140,7 +140,8 @@ static int connect_all(running *r)
     int code = check_workers(r, CLI_CONNECT);
     r->are_connected = code == CLI_OK;
     if (r->are_connected && r->plan->kind == BENCH_EVENT)
-        cli_note(&r->session->cli->out, "listening for %s of %s", r->plan->member, r->plan->service);
+        cli_note(
+            &r->session->cli->out, "listening for %s of %s", r->plan->member, r->plan->service);
     return r->session->signal == 0 ? code : CLI_FAILED;
 }
 
