@@ -68,6 +68,7 @@ static const struct option {
     {"--epoll", parse_flag, offsetof(bench_options, epoll)},
     {"--later", parse_flag, offsetof(bench_options, later)},
     {"--burn", parse_flag, offsetof(bench_options, burn)},
+    {"--batches", parse_flag, offsetof(bench_options, batches)},
 };
 
 static const struct option *find_option(const char *name)

@@ -33,6 +33,7 @@ typedef struct bench_options {
     bool epoll;        /* wait in epoll, not in recv */
     bool later;        /* call what waits before it answers */
     bool burn;         /* call what keeps its processor busy for 20 µs */
+    bool batches;      /* start no call before all of the last `inflight` are answered */
 } bench_options;
 
 /* Parse the command line; `about` is the usage text. Does not return when it makes no sense. */

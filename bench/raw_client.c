@@ -1,7 +1,8 @@
 /* raw_client.c - a client that costs next to nothing, for our node alone: WebSocket frames encoded
  * before the clock starts, answers compared byte by byte.
  *
- *   calls     `inflight` calls of add at a time, on one connection
+ *   calls     `inflight` calls of add at a time, on one connection; with --batches always all of
+ *             them in one send, however their answers come
  *   events    `connections` subscribers that answer, rounds of `items` events
  */
 #include <netron/netron.h>
@@ -191,13 +192,13 @@ static void run_calls(void)
         if (received <= 0)
             bench_fail("the node has closed the connection");
         at = check(&s, at, in, (size_t)received);
-        size_t bytes = answered % s.reply + (size_t)received, first = meter.done % options.inflight;
         answered += (size_t)received;
-        meter.done += bytes / s.reply;
-        if (bench_is_over(&meter))
+        meter.done = answered / s.reply;
+        if (bench_is_over(&meter) || (options.batches && meter.done < sent))
             continue;
-        bench_send(fd, s.requests + first * s.request, bytes / s.reply * s.request);
-        sent += bytes / s.reply;
+        size_t next = sent % options.inflight, more = options.inflight - (size_t)(sent - meter.done);
+        bench_send(fd, s.requests + next * s.request, more * s.request);
+        sent += more;
     }
 }
 
