@@ -48,7 +48,7 @@ void nt_published_forget(netron *node, const netron_peer *peer)
 
 /* [task, argument], the argument already encoded. */
 static netron_err run_task(netron_peer *peer, const char *task, const void *argument, size_t size,
-    netron_scope *scope, netron_value *out)
+    nt_load_fn load, void *result, netron_scope *scope)
 {
     nt_writer writer;
     nt_writer_heap(&writer, peer->peers->config.link.max_message_bytes);
@@ -58,7 +58,7 @@ static netron_err run_task(netron_peer *peer, const char *task, const void *argu
     netron_err err = writer.err;
     if (err == NETRON_OK)
         err = nt_peer_request(peer, nt_peer_ctx(peer, NULL), NETRON_PACKET_TASK,
-            (nt_slice){writer.start, nt_writer_size(&writer)}, 0, nt_load_dynamic, out, scope);
+            (nt_slice){writer.start, nt_writer_size(&writer)}, 0, load, result, scope);
     nt_writer_free(&writer);
     return err;
 }
@@ -95,18 +95,36 @@ static netron_err own_stub(const publish_args *a, nt_stub **out)
     return nt_stub_resolve(a->peer->peers->node, netron_s(a->service), true, out);
 }
 
+/* What is to be offered there. */
+typedef struct offer {
+    netron_peer *peer;
+    nt_stub *stub;
+    netron_err err;
+} offer;
+
+/* Loads the definition and remembers its id at once: a call to it may be the next packet of the same
+ * read, before the fiber that waits for this answer goes on. */
+static bool load_definition(nt_reader *reader, void *out)
+{
+    offer *a = out;
+    netron_value definition;
+    if (!nt_value_read(reader, &definition))
+        return false;
+    a->err = remember(a->peer, a->stub, &definition);
+    return true;
+}
+
 static netron_err publish_here(void *arg)
 {
     const publish_args *a = arg;
     nt_stub *stub = NULL;
-    netron_value definition;
     netron_scope scope = {0};
     NETRON_TRY(own_stub(a, &stub));
-    nt_stub_ref(stub);
-    netron_err err =
-        run_task(a->peer, "expose_service", stub->meta, stub->meta_size, &scope, &definition);
+    offer answer = {.peer = a->peer, .stub = nt_stub_ref(stub)};
+    netron_err err = run_task(a->peer, "expose_service", stub->meta, stub->meta_size,
+        load_definition, &answer, &scope);
     if (err == NETRON_OK)
-        err = remember(a->peer, stub, &definition);
+        err = answer.err;
     netron_scope_end(&scope);
     nt_stub_unref(stub);
     return err;
@@ -127,8 +145,8 @@ static netron_err unpublish_here(void *arg)
     nt_put_text(&name, stub->name);
     netron_err err = name.err;
     if (err == NETRON_OK)
-        err = run_task(a->peer, "unexpose_service", name.start, nt_writer_size(&name), &scope,
-            &ignored);
+        err = run_task(a->peer, "unexpose_service", name.start, nt_writer_size(&name),
+            nt_load_dynamic, &ignored, &scope);
     while (err == NETRON_OK && find(node, a->peer, stub, &id))
         free_published(node, nt_map_remove(&node->published, id));
     nt_writer_free(&name);

@@ -1,0 +1,114 @@
+/* publish_test.c - a service that another node offers is called as soon as that node has said its id. */
+#include "service/publish.h"
+
+#include "support/check.h"
+#include "support/far_end.h"
+#include "transport/link.h"
+
+#include <netron/dynamic.h>
+
+static const char hello[] = "{\"type\":\"client-id\",\"id\":\"hub\"}";
+static const char hub_id[] = "01a204e2-8e09-7ff8-938b-f9c67888f4c6";
+
+typedef struct fixture {
+    far_end far;
+    netron_value meta;
+    netron_err published;
+    unsigned calls;
+} fixture;
+
+static netron_err handler(netron_ctx *ctx, void *user, netron_operation operation, netron_str member,
+    const netron_value *args, size_t count, netron_value *result)
+{
+    fixture *f = user;
+    (void)ctx, (void)operation, (void)member, (void)args, (void)count;
+    *result = netron_i64_value(++f->calls);
+    return NETRON_OK;
+}
+
+static void publish(netron_ctx *ctx, void *arg)
+{
+    fixture *f = arg;
+    (void)ctx;
+    f->published = netron_publish(f->far.peer, "clock@1.0.0");
+}
+
+/* The node has asked the hub to offer its service; the id of that request. */
+static uint32_t open_and_ask(fixture *f)
+{
+    static const char meta[] = "{\"name\":\"clock\",\"version\":\"1.0.0\",\"properties\":{},"
+                               "\"methods\":{\"tick\":{\"type\":\"i64\",\"arguments\":[]}}}";
+    *f = (fixture){0};
+    far_end_open(&f->far, NULL);
+    assert_int_equal(netron_value_parse(&f->far.memory, netron_s(meta), &f->meta), NETRON_OK);
+    assert_int_equal(netron_expose(f->far.node,
+                         &(netron_service){.meta = &f->meta, .handler = handler, .user = f}),
+        NETRON_OK);
+    far_end_greet(&f->far, hello);
+    far_end_run(&f->far, publish, f);
+    netron_packet request = far_end_receive(&f->far, NULL);
+    assert_int_equal(request.type, NETRON_PACKET_TASK);
+    return request.id;
+}
+
+static void say_definition(fixture *f, uint32_t id)
+{
+    netron_value_definition definition = {.id = netron_str_value(netron_s(hub_id)),
+        .parent_id = netron_str_value(netron_s("")),
+        .peer_id = netron_str_value(netron_s("hub")),
+        .meta = f->meta};
+    netron_value value = {.type = NETRON_TYPE_DEFINITION, .as.definition = &definition};
+    far_end_send(&f->far, &(netron_packet){.id = id, .type = NETRON_PACKET_TASK}, &value);
+}
+
+static void call_tick(fixture *f, uint32_t id)
+{
+    netron_value parts[] = {netron_str_value(netron_s(hub_id)), netron_str_value(netron_s("tick"))};
+    netron_value list = {.type = NETRON_TYPE_LIST, .as.list = {parts, 2}};
+    far_end_send(&f->far,
+        &(netron_packet){.id = id, .type = NETRON_PACKET_CALL, .impulse = true}, &list);
+}
+
+/* The answer and the call that needs it come in one read: no fiber runs between them. */
+static void test_a_call_that_follows_the_answer_at_once_finds_the_service(void **state)
+{
+    fixture f;
+    netron_value result;
+    (void)state;
+    uint32_t id = open_and_ask(&f);
+    nt_link_pause(f.far.link);
+    say_definition(&f, id);
+    call_tick(&f, 7);
+    nt_link_resume(f.far.link);
+    far_end_turn(&f.far);
+    assert_int_equal(f.published, NETRON_OK);
+    netron_packet answer = far_end_receive(&f.far, &result);
+    assert_int_equal(answer.id, 7);
+    assert_false(answer.error);
+    assert_int_equal(f.calls, 1);
+    far_end_close(&f.far);
+}
+
+static void test_an_answer_that_is_no_definition_is_an_error(void **state)
+{
+    fixture f;
+    netron_value five = netron_i64_value(5);
+    (void)state;
+    uint32_t id = open_and_ask(&f);
+    far_end_send(&f.far, &(netron_packet){.id = id, .type = NETRON_PACKET_TASK}, &five);
+    assert_int_equal(f.published, NETRON_PROTOCOL);
+    call_tick(&f, 8);
+    netron_packet answer = far_end_receive(&f.far, NULL);
+    assert_true(answer.error);
+    assert_int_equal(f.calls, 0);
+    far_end_close(&f.far);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_call_that_follows_the_answer_at_once_finds_the_service),
+        cmocka_unit_test(test_an_answer_that_is_no_definition_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
