@@ -286,16 +286,12 @@ void netron_stop(netron *node)
 static void run_until_stopped(netron *node)
 {
     nt_loop *loop = node->loop;
-    nt_loop_enter(loop);
-    nt_loop_leave(loop);
-    loop->is_running = true;
-    loop->until = &node->is_stopped;
+    nt_loop_begin_run(loop, &node->is_stopped);
     while (!node->is_stopped) {
         uv_run(loop->uv, UV_RUN_ONCE);
         nt_node_maybe_stopped(node);
     }
-    loop->until = NULL;
-    loop->is_running = false;
+    nt_loop_end_run(loop);
 }
 
 /* ---- running ---- */
@@ -351,13 +347,13 @@ netron_err netron_start(netron *node)
         return nt_fail(NETRON_CONTEXT, "netron_start() is for a loop of netron's own, once");
     if (uv_sem_init(&node->started, 0) != 0)
         return nt_no_memory();
-    node->loop->in_thread = true;
+    node->loop->is_shared = true;
     int rc = uv_thread_create(&node->thread, thread_main, node);
     if (rc == 0)
         uv_sem_wait(&node->started);
     uv_sem_destroy(&node->started);
     node->has_thread = rc == 0;
-    node->loop->in_thread = rc == 0;
+    node->loop->is_shared = rc == 0;
     return rc == 0 ? NETRON_OK
                    : nt_fail(NETRON_INTERNAL, "no thread for the node: %s", uv_strerror(rc));
 }
@@ -413,7 +409,7 @@ void netron_free(netron *node)
         netron_stop(node);
         uv_thread_join(&node->thread);
         node->has_thread = false;
-        node->loop->in_thread = false;
+        node->loop->is_shared = false;
         node->loop->thread = uv_thread_self();
         nt_loop_listen(node->loop);
     }

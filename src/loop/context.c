@@ -26,7 +26,7 @@ static netron_err cancelled(void)
 
 netron_err nt_ctx_may_wait(const netron_ctx *ctx)
 {
-    if (ctx->loop->in_thread && !nt_loop_is_here(ctx->loop))
+    if (ctx->loop->is_shared && !nt_loop_is_here(ctx->loop))
         return nt_fail(NETRON_CONTEXT, "another thread cannot wait for this: netron_post() it");
     if (ctx->is_cancelled)
         return cancelled();

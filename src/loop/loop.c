@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-struct nt_posted {
-    nt_posted *next;
+typedef struct posted {
+    nt_mail mail; /* first */
     void (*fn)(void *arg, bool cancelled);
     void *arg;
-};
+} posted;
 
 int64_t nt_wall_ms(void)
 {
@@ -157,24 +157,14 @@ void nt_loop_timer_start(nt_loop *loop, nt_timer *timer, uint64_t ms)
     loop->armed_ms = first;
 }
 
-/* ---- posted work ---- */
+/* ---- work from other threads ---- */
 
-static nt_posted *take_posted(nt_loop *loop)
+static void open_mail(nt_mail *mail, bool cancelled)
 {
-    uv_mutex_lock(&loop->lock);
-    nt_posted *first = loop->posted;
-    loop->posted = loop->posted_last = NULL;
-    uv_mutex_unlock(&loop->lock);
-    return first;
-}
-
-static void run_posted(nt_loop *loop, bool cancelled)
-{
-    for (nt_posted *job = take_posted(loop); job != NULL;) {
-        nt_posted *next = job->next;
-        job->fn(job->arg, cancelled);
-        free(job);
-        job = next;
+    while (mail != NULL) {
+        nt_mail *next = mail->next; /* the mail is its own again once it is opened */
+        mail->fn(mail, cancelled);
+        mail = next;
     }
 }
 
@@ -182,51 +172,54 @@ static void on_async(uv_async_t *async)
 {
     nt_loop *loop = async->data;
     nt_loop_enter(loop);
-    run_posted(loop, false);
+    open_mail(nt_mailbox_take(&loop->mailbox), false);
     nt_loop_leave(loop);
+}
+
+bool nt_loop_mail(nt_loop *loop, nt_mail *mail)
+{
+    switch (nt_mailbox_put(&loop->mailbox, mail)) {
+    case NT_DELIVERED_FIRST:
+        uv_async_send(&loop->async);
+        break;
+    case NT_DELIVERED:
+        break;
+    case NT_REFUSED:
+        return false;
+    }
+    return true;
+}
+
+static void run_posted(nt_mail *mail, bool cancelled)
+{
+    posted job = *(posted *)mail;
+    free(mail);
+    job.fn(job.arg, cancelled);
 }
 
 netron_err nt_loop_post(nt_loop *loop, void (*fn)(void *arg, bool cancelled), void *arg)
 {
-    nt_posted *job = malloc(sizeof *job);
+    posted *job = malloc(sizeof *job);
     if (job == NULL)
         return nt_no_memory();
-    *job = (nt_posted){.fn = fn, .arg = arg};
-    uv_mutex_lock(&loop->lock);
-    bool is_deaf = loop->is_deaf;
-    if (!is_deaf) {
-        if (loop->posted == NULL)
-            loop->posted = job;
-        else
-            loop->posted_last->next = job;
-        loop->posted_last = job;
-        uv_async_send(&loop->async);
+    *job = (posted){.mail = {.fn = run_posted}, .fn = fn, .arg = arg};
+    if (!nt_loop_mail(loop, &job->mail)) {
+        free(job);
+        return nt_fail(NETRON_CANCELLED, "the node is stopping");
     }
-    uv_mutex_unlock(&loop->lock);
-    if (!is_deaf && !loop->is_own && nt_loop_is_here(loop))
+    if (!loop->is_own && nt_loop_is_here(loop))
         nt_loop_touch(loop); /* our async does not keep a program's loop running: this does */
-    if (!is_deaf)
-        return NETRON_OK;
-    free(job);
-    return nt_fail(NETRON_CANCELLED, "the node is stopping");
-}
-
-static void set_deaf(nt_loop *loop, bool is_deaf)
-{
-    uv_mutex_lock(&loop->lock);
-    loop->is_deaf = is_deaf;
-    uv_mutex_unlock(&loop->lock);
+    return NETRON_OK;
 }
 
 void nt_loop_deafen(nt_loop *loop)
 {
-    set_deaf(loop, true);
-    run_posted(loop, true);
+    open_mail(nt_mailbox_close(&loop->mailbox), true);
 }
 
 void nt_loop_listen(nt_loop *loop)
 {
-    set_deaf(loop, false);
+    nt_mailbox_open(&loop->mailbox);
 }
 
 /* ---- life ---- */
@@ -272,7 +265,7 @@ static netron_err init_loop(nt_loop *loop, uv_loop_t *uv, uint32_t max_fibers, s
         if (rc != 0)
             return nt_fail(NETRON_INTERNAL, "libuv gives no loop: %s", uv_strerror(rc));
     }
-    netron_err err = uv_mutex_init(&loop->lock) == 0 ? open_handles(loop) : nt_no_memory();
+    netron_err err = open_handles(loop);
     if (err != NETRON_OK) {
         if (loop->is_own)
             (void)uv_loop_close(loop->uv);
@@ -312,7 +305,6 @@ static void free_loop(nt_loop *loop)
     nt_chunk_unref(&loop->chunks, loop->input);
     nt_chunks_fini(&loop->chunks);
     nt_map_fini(&loop->places);
-    uv_mutex_destroy(&loop->lock);
     nt_arena_trim();
 }
 
@@ -343,16 +335,36 @@ void nt_loop_close(nt_loop *loop)
     free(loop);
 }
 
-void nt_loop_run_until(nt_loop *loop, const bool *done)
+static _Thread_local nt_loop *running;
+
+nt_loop *nt_loop_of_thread(void)
 {
-    NT_ASSERT(nt_loop_may_run(loop));
+    return running;
+}
+
+void nt_loop_begin_run(nt_loop *loop, const bool *until)
+{
     /* What main did before this may have made fibers ready or left output to flush. */
     nt_loop_enter(loop);
     nt_loop_leave(loop);
     loop->is_running = true;
-    loop->until = done;
-    while (!*done)
-        uv_run(loop->uv, UV_RUN_ONCE);
+    loop->until = until;
+    loop->outer = running;
+    running = loop;
+}
+
+void nt_loop_end_run(nt_loop *loop)
+{
+    running = loop->outer;
     loop->until = NULL;
     loop->is_running = false;
+}
+
+void nt_loop_run_until(nt_loop *loop, const bool *done)
+{
+    NT_ASSERT(nt_loop_may_run(loop));
+    nt_loop_begin_run(loop, done);
+    while (!*done)
+        uv_run(loop->uv, UV_RUN_ONCE);
+    nt_loop_end_run(loop);
 }

@@ -4,7 +4,7 @@
  * leave takes a turn: fibers that became ready run, then everything written meanwhile is flushed,
  * once per connection. Several nodes may share a loop; the last one frees it.
  *
- * Thread: everything here belongs to the loop's thread but nt_loop_post() and
+ * Thread: everything here belongs to the loop's thread but nt_loop_mail(), nt_loop_post() and
  * nt_loop_is_here().
  */
 #ifndef NT_LOOP_LOOP_H
@@ -12,14 +12,13 @@
 
 #include "base/assert.h"
 #include "base/list.h"
+#include "base/mailbox.h"
 #include "base/map.h"
 #include "loop/chunk.h"
 #include "loop/fiber.h"
 #include "loop/timer.h"
 
 #include <uv.h>
-
-typedef struct nt_posted nt_posted;
 
 /* Asked for at once: of 256 bytes a word costs three times as much. */
 enum { NT_LOOP_WORDS = 1024 };
@@ -31,7 +30,8 @@ typedef struct nt_loop {
     bool is_closing;
     bool is_running;    /* inside uv_run() of ours */
     const bool *until;  /* what that uv_run() waits for */
-    bool in_thread;     /* runs in a thread of its own (netron_start) */
+    bool is_shared;     /* other threads may call in and wait (netron_start, several loops) */
+    struct nt_loop *outer; /* what ran on this thread before this one was run inside of it */
     unsigned refs;      /* nodes */
     unsigned handles;   /* of ours that are still open */
     unsigned depth;     /* of nt_loop_enter() */
@@ -50,9 +50,7 @@ typedef struct nt_loop {
     uint32_t words[NT_LOOP_WORDS]; /* random ones, the last words_left of them not used yet */
     unsigned words_left;
     nt_map places;      /* what memory:// listens on, by name */
-    uv_mutex_t lock;    /* guards `posted` and `is_deaf` */
-    nt_posted *posted, *posted_last;
-    bool is_deaf;       /* takes no more posted work */
+    nt_mailbox mailbox; /* from other threads */
 } nt_loop;
 
 /* Something to do once at the end of the turn. Zeroed: not queued. */
@@ -123,6 +121,10 @@ static inline void nt_loop_timer_stop(nt_loop *loop, nt_timer *timer)
     nt_wheel_remove(&loop->wheel, timer);
 }
 
+/* Open `mail` on the loop's thread, in the scheduler. Nothing is allocated. Any thread. False: the
+ * loop takes no more, and the mail is the caller's still. */
+NETRON_MUST_CHECK bool nt_loop_mail(nt_loop *loop, nt_mail *mail);
+
 /* Run fn(arg) on the loop's thread, in the scheduler. Any thread. `cancelled` is true when the
  * loop closes instead. NETRON_CANCELLED: the loop is closing and fn will not run. */
 NETRON_MUST_CHECK netron_err nt_loop_post(nt_loop *loop, void (*fn)(void *arg, bool cancelled),
@@ -133,6 +135,12 @@ bool nt_loop_may_run(const nt_loop *loop);
 
 /* Run the loop until *done. */
 void nt_loop_run_until(nt_loop *loop, const bool *done);
+/* The same in three steps, for who looks at other things between two iterations of uv_run(). */
+void nt_loop_begin_run(nt_loop *loop, const bool *until);
+void nt_loop_end_run(nt_loop *loop);
+
+/* The loop of ours that runs on the calling thread now; NULL: none, or a program's own. Any thread. */
+nt_loop *nt_loop_of_thread(void);
 
 /* The running fiber, or NULL in the scheduler and outside. */
 static inline nt_fiber *nt_loop_fiber(const nt_loop *loop)

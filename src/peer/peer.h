@@ -132,7 +132,7 @@ void nt_remotes_free(netron_peer *peer);
 /* True when the caller is in another thread than the loop that runs in one. */
 static inline bool nt_is_elsewhere(const nt_loop *loop)
 {
-    return loop->in_thread && !nt_loop_is_here(loop);
+    return loop->is_shared && !nt_loop_is_here(loop);
 }
 /* Run fn(arg) on a fiber of the loop's thread and block until it has returned. */
 netron_err nt_run_there(nt_loop *loop, netron_err (*fn)(void *arg), void *arg);
