@@ -244,6 +244,7 @@ typedef struct nt_provider {
     const nt_contract *contract;
     const nt_binding *bindings; /* one per member, in any order */
     uint16_t count;
+    bool is_concurrent; /* served on whatever loop of the node a call arrives */
 } nt_provider;
 
 /* ---- serving ---------------------------------------------------------------------------- */

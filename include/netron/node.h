@@ -37,7 +37,8 @@ typedef enum netron_log_level {
     NETRON_LOG_DEBUG
 } netron_log_level;
 
-/* Takes one line without a newline. Runs on the loop's thread; must not call netron. */
+/* Takes one line without a newline. Runs on the loop's thread, with several loops on that of any of
+ * them, at the same time; must not call netron. */
 typedef void (*netron_log_fn)(void *user, netron_log_level level, const char *line);
 
 /* Zeroed means defaults. Strings are copied. */
@@ -45,6 +46,12 @@ typedef struct netron_options {
     const char *listen; /* one address to listen on, e.g. "ws://127.0.0.1:7070"; NULL: none */
     const char *id;     /* the node's id, at most 128 bytes; NULL: a fresh UUIDv7 */
     void *loop;         /* a uv_loop_t * of yours to use and never run; NULL: a loop of its own */
+
+    /* Event loops, each in a thread of its own but the first, which runs as the node does; 0 or 1: one
+     * loop. Accepted tcp, ws and unix connections are dealt to all of them. Services provided with
+     * NETRON_PROVIDE_CONCURRENT are served where a call arrives, all others on the first loop.
+     * Limits stay those of the node: fibers and pinned bytes are shared out. At most 256. */
+    uint32_t threads;
 
     netron_log_fn log;         /* NULL: warnings and errors to standard error */
     void *log_user;
@@ -143,7 +150,7 @@ NETRON_API void *netron_alloc(netron_ctx *ctx, size_t size);
 /* Milliseconds since 1970-01-01 UTC. */
 NETRON_API int64_t netron_now_ms(const netron_ctx *ctx);
 
-/* Figures of the node since its start. */
+/* Figures of the node since its start, those of all its loops together. */
 typedef struct netron_stats {
     uint64_t calls_served, calls_made, calls_failed;
     uint64_t packets_in, packets_out, bytes_in, bytes_out;

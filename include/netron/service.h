@@ -51,6 +51,7 @@
  *   NETRON_FIELD(calculator, version);       the field of that name, of exactly that type
  *   NETRON_ACCESS(calculator, precision);    or functions of yours; stands before them
  *   NETRON_PROVIDE(calculator, add, fibonacci, version, precision, computed);
+ *                                            or NETRON_PROVIDE_CONCURRENT: on all loops of a node
  *   NETRON_MAIN(calculator, &self);          optional: main(), and a module for `netron serve`
  *
  * A file that only includes the contract needs no _impl. Arguments of an implementation and of a
@@ -602,14 +603,22 @@ NT_FN void nt_each_end(void *stream)
     {nt_listed_##S##__##M, nt_call_##S##__##M,                                                     \
         nt_writable_##S##__##M ? nt_set_##S##__##M : NULL},
 
-#define NETRON_PROVIDE(S, ...)                                                                     \
+#define NETRON_PROVIDE(S, ...) NT_PROVIDE(S, false, __VA_ARGS__)
+
+/* The same, for a service whose methods and streams may run on all loops of a node at the same time
+ * (option threads). What they share - self, above all - is theirs to guard. Properties are read and
+ * written on the node's own loop. */
+#define NETRON_PROVIDE_CONCURRENT(S, ...) NT_PROVIDE(S, true, __VA_ARGS__)
+
+#define NT_PROVIDE(S, IS_CONCURRENT, ...)                                                          \
     enum { NT_EACH(NT_PROVIDED, S, ~, __VA_ARGS__) nt_provided_##S };                              \
     NT_STATIC_ASSERT(NT_TAIL_COUNT(~, __VA_ARGS__) == (int)nt_count_##S,                           \
         "NETRON_PROVIDE(" #S "): a member of NETRON_SERVICE is missing here");                     \
     NT_FN const nt_provider *S##__provider(void)                                                   \
     {                                                                                              \
         static const nt_binding nt_bindings[] = {NT_EACH(NT_BINDING, S, ~, __VA_ARGS__)};          \
-        static const nt_provider nt_offer = {&nt_contract_##S, nt_bindings, nt_count_##S};         \
+        static const nt_provider nt_offer = {                                                      \
+            &nt_contract_##S, nt_bindings, nt_count_##S, IS_CONCURRENT};                           \
         return &nt_offer;                                                                          \
     }                                                                                              \
     /* Publish self, which is yours and must outlive the node or S__unexpose(). */                 \

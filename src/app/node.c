@@ -7,6 +7,7 @@
  */
 #include "app/node.h"
 
+#include "app/shards.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "loop/overflow.h"
@@ -22,7 +23,14 @@
 #include <signal.h>
 #include <stdlib.h>
 
-enum { MIB = 1024 * 1024, ID_MAX = 128, DEPTH_MAX = 200, CALLS_MAX = (1 << NT_SLOT_BITS) - 1 };
+enum {
+    MIB = 1024 * 1024,
+    ID_MAX = 128,
+    DEPTH_MAX = 200,
+    CALLS_MAX = (1 << NT_SLOT_BITS) - 1,
+    FIBERS_DEFAULT = 8192,
+    THREADS_MAX = 256
+};
 
 const char *netron_version(void)
 {
@@ -109,6 +117,12 @@ static size_t size_or_else(size_t value, size_t otherwise)
     return value != 0 ? value : otherwise;
 }
 
+/* What a limit of the node leaves each of its loops. */
+static size_t share(size_t limit, const netron_options *o)
+{
+    return o->threads > 1 ? limit / o->threads + (limit % o->threads != 0) : limit;
+}
+
 static void configure(netron *node, const netron_options *o)
 {
     nt_peers *peers = &node->peers;
@@ -131,7 +145,7 @@ static void configure(netron *node, const netron_options *o)
         .id = node->id,
         .link = {.max_message_bytes = size_or_else(o->max_message_bytes, 16 * MIB),
             .max_unsent_bytes = size_or_else(o->max_unsent_bytes, 4 * MIB),
-            .max_held_bytes = size_or_else(o->max_pinned_bytes, (size_t)256 * MIB),
+            .max_held_bytes = share(size_or_else(o->max_pinned_bytes, (size_t)256 * MIB), o),
             .stalled_timeout_ms = or_else(o->stalled_timeout_ms, 30000),
             .one_write_per_batch = o->one_write_per_batch},
         .handshake_timeout_ms = or_else(o->handshake_timeout_ms, 10000),
@@ -164,12 +178,22 @@ static netron_err make_id(netron *node, const char *wanted)
     return node->id != NULL ? NETRON_OK : nt_no_memory();
 }
 
+static void on_idle(nt_crew *crew)
+{
+    nt_node_maybe_stopped(NT_ITEM(crew, netron, crew));
+}
+
 static netron_err build(netron *node, const netron_options *options)
 {
-    NETRON_TRY(nt_loop_open(&node->loop, options->loop, options->max_fibers,
-        options->stack_bytes));
+    uint32_t max_fibers = options->threads > 1 || options->max_fibers != 0
+                              ? (uint32_t)share(or_else(options->max_fibers, FIBERS_DEFAULT), options)
+                              : 0;
+    if (options->threads > THREADS_MAX)
+        return nt_fail(NETRON_INVALID, "threads: at most %d", THREADS_MAX);
+    NETRON_TRY(nt_loop_open(&node->loop, options->loop, max_fibers, options->stack_bytes));
     nt_peers_init(&node->peers, node, node->loop);
-    nt_list_init(&node->spawned);
+    nt_list_init(&node->crew.spawned);
+    node->crew.on_idle = on_idle;
     nt_list_init(&node->subscriptions);
     NETRON_TRY(make_id(node, options->id));
     configure(node, options);
@@ -184,6 +208,8 @@ static netron_err build(netron *node, const netron_options *options)
             return nt_no_memory();
     }
     NETRON_TRY(nt_registry_init(&node->peers.schemes));
+    if (options->threads > 1)
+        NETRON_TRY(nt_shards_open(node, options->threads - 1, max_fibers, options->stack_bytes));
     return options->listen != NULL ? netron_listen(node, options->listen) : NETRON_OK;
 }
 
@@ -215,8 +241,9 @@ static bool is_done(const netron *node)
     uint32_t here = fibers->current != NULL ? 1 : 0;
     /* A node alone on its loop also waits for the calls of other threads. */
     bool is_alone = node->loop->refs == 1;
-    return nt_peers_are_gone(&node->peers) && node->fibers == 0 && node->serving == 0 &&
-           node->open_signals == 0 && (!is_alone || fibers->live <= here);
+    return nt_peers_are_gone(&node->peers) && node->crew.fibers == 0 && node->crew.serving == 0 &&
+           node->shards_running == 0 && node->open_signals == 0 &&
+           (!is_alone || fibers->live <= here);
 }
 
 static void free_node(netron *node);
@@ -258,14 +285,16 @@ static void stop_here(netron *node)
         return;
     nt_loop_enter(node->loop);
     node->is_stopping = true;
+    node->crew.is_stopping = true;
     unsigned count = node->open_signals;
     for (unsigned i = 0; i < count; i++)
         uv_close((uv_handle_t *)&node->signals[i], on_signal_closed);
-    nt_spawned_cancel(node);
+    nt_spawned_cancel(&node->crew);
     nt_ctx_cancel(&node->peers.ctx);
     if (nt_node_spawn(node, end_local, NULL) != NETRON_OK)
         (void)end_local(&node->peers.ctx, NULL);
     nt_peers_close(&node->peers);
+    nt_shards_stop(node);
     nt_node_maybe_stopped(node);
     nt_loop_leave(node->loop);
 }
@@ -376,6 +405,7 @@ static void free_node(netron *node)
 {
     nt_map_entry *at = NULL;
     void *value;
+    nt_shards_close(node);
     nt_reference_forget_peer(&node->peers.local);
     nt_event_end_heard(&node->peers.local, NETRON_CANCELLED);
     nt_query_forget_peer(&node->peers.local);
@@ -390,6 +420,7 @@ static void free_node(netron *node)
     nt_map_fini(&node->tasks);
     nt_loop *loop = node->loop;
     nt_overflow_unwatch(loop);
+    free(node->shards);
     free(node->cache);
     free(node->allow_remote_expose);
     free(node->id);
@@ -433,6 +464,7 @@ void netron_free(netron *node)
 
 netron_err netron_catch_overflow(netron *node)
 {
+    nt_shards_watch_overflow(node);
     return nt_overflow_watch(node->loop);
 }
 
@@ -472,14 +504,33 @@ netron_peer *netron_local(netron *node)
     return &node->peers.local;
 }
 
+typedef struct find_args {
+    netron *node;
+    const char *id;
+    netron_peer *found;
+} find_args;
+
+static netron_err find_here(void *arg)
+{
+    find_args *a = arg;
+    NT_LIST_FOREACH(at, &a->node->peers.list) {
+        netron_peer *peer = NT_ITEM(at, netron_peer, link);
+        if (peer->is_ready && strcmp(peer->id, a->id) == 0) {
+            a->found = peer;
+            break;
+        }
+    }
+    return NETRON_OK;
+}
+
 netron_peer *netron_peer_find(netron *node, const char *id)
 {
-    NT_LIST_FOREACH(at, &node->peers.list) {
-        netron_peer *peer = NT_ITEM(at, netron_peer, link);
-        if (peer->is_ready && strcmp(peer->id, id) == 0)
-            return peer;
-    }
-    return NULL;
+    find_args args = {node, id, NULL};
+    if (nt_is_elsewhere(node->loop))
+        (void)nt_run_there(node->loop, find_here, &args);
+    else
+        (void)find_here(&args);
+    return args.found;
 }
 
 netron_err netron_transport_add(netron *node, const char *scheme,
@@ -503,16 +554,34 @@ netron_ctx *netron_context(netron *node)
     return &node->peers.ctx;
 }
 
-netron_stats netron_stats_get(const netron *node)
+typedef struct stats_args {
+    const netron *node;
+    netron_stats stats;
+} stats_args;
+
+static netron_err stats_here(void *arg)
 {
-    netron_stats stats = node->stats;
-    stats.fibers = node->loop->fibers.live;
-    stats.fibers_peak = node->loop->fibers.peak;
-    stats.calls_pending = 0;
+    stats_args *a = arg;
+    const netron *node = a->node;
+    a->stats = node->stats;
+    a->stats.fibers = node->loop->fibers.live;
+    a->stats.fibers_peak = node->loop->fibers.peak;
+    a->stats.calls_pending = 0;
     NT_LIST_FOREACH(at, &node->peers.list) {
         const netron_peer *peer = NT_ITEM(at, netron_peer, link);
         if (peer->session != NULL)
-            stats.calls_pending += peer->session->pending.used;
+            a->stats.calls_pending += peer->session->pending.used;
     }
-    return stats;
+    nt_shards_add_stats(node, &a->stats);
+    return NETRON_OK;
+}
+
+netron_stats netron_stats_get(const netron *node)
+{
+    stats_args args = {.node = node};
+    if (nt_is_elsewhere(node->loop))
+        (void)nt_run_there(node->loop, stats_here, &args);
+    else
+        (void)stats_here(&args);
+    return args.stats;
 }

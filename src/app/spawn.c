@@ -7,7 +7,7 @@
 
 struct netron_fiber {
     netron_ctx ctx;
-    nt_list link; /* in node->spawned */
+    nt_list link; /* in crew->spawned */
     netron_fiber_fn fn;
     void *arg;
     unsigned refs; /* its own and the program's */
@@ -28,7 +28,7 @@ static void unref_fiber(netron_fiber *fiber)
 static void run(void *arg)
 {
     netron_fiber *fiber = arg;
-    netron *node = fiber->ctx.node;
+    nt_crew *crew = nt_crew_of(&fiber->ctx);
     nt_fiber *self = nt_loop_fiber(fiber->ctx.loop);
     self->ctx = &fiber->ctx;
     fiber->result = fiber->fn(&fiber->ctx, fiber->arg);
@@ -42,17 +42,18 @@ static void run(void *arg)
     if (fiber->joiner != NULL)
         nt_wait_end(fiber->joiner, NETRON_OK);
     unref_fiber(fiber);
-    node->fibers--;
-    nt_node_maybe_stopped(node);
+    crew->fibers--;
+    if (crew->is_stopping)
+        crew->on_idle(crew);
 }
 
 static netron_err spawn(netron_ctx *ctx, netron_fiber_fn fn, void *arg, netron_fiber **out)
 {
-    netron *node = ctx->node;
+    nt_crew *crew = nt_crew_of(ctx);
     netron_fiber *fiber = calloc(1, sizeof *fiber);
     if (fiber == NULL)
         return nt_no_memory();
-    nt_ctx_init(&fiber->ctx, ctx->loop, node);
+    nt_ctx_init(&fiber->ctx, ctx->loop, ctx->node);
     fiber->fn = fn;
     fiber->arg = arg;
     fiber->refs = out != NULL ? 2 : 1;
@@ -61,8 +62,8 @@ static netron_err spawn(netron_ctx *ctx, netron_fiber_fn fn, void *arg, netron_f
         free(fiber);
         return err;
     }
-    nt_list_append(&node->spawned, &fiber->link);
-    node->fibers++;
+    nt_list_append(&crew->spawned, &fiber->link);
+    crew->fibers++;
     if (out != NULL)
         *out = fiber;
     return NETRON_OK;
@@ -70,7 +71,7 @@ static netron_err spawn(netron_ctx *ctx, netron_fiber_fn fn, void *arg, netron_f
 
 netron_err netron_spawn(netron_ctx *ctx, netron_fiber_fn fn, void *arg, netron_fiber **out)
 {
-    if (ctx->node->is_stopping)
+    if (nt_crew_of(ctx)->is_stopping)
         return nt_fail(NETRON_CANCELLED, "the node is stopping");
     return spawn(ctx, fn, arg, out);
 }
@@ -123,9 +124,9 @@ void netron_fiber_cancel(netron_fiber *fiber)
     nt_loop_leave(fiber->ctx.loop);
 }
 
-void nt_spawned_cancel(netron *node)
+void nt_spawned_cancel(nt_crew *crew)
 {
-    NT_LIST_FOREACH(at, &node->spawned)
+    NT_LIST_FOREACH(at, &crew->spawned)
         nt_ctx_cancel(&NT_ITEM(at, netron_fiber, link)->ctx);
 }
 

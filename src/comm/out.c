@@ -24,7 +24,7 @@ static netron_err register_out(nt_session *session, nt_out *out, uint32_t id)
     NETRON_TRY(nt_idmap_put(&session->writers, id, out));
     out->session = session;
     out->id = id;
-    session->config->stats->streams++;
+    NT_COUNT_UP(session->config->stats->streams, 1);
     return NETRON_OK;
 }
 
@@ -33,7 +33,7 @@ static void close_table(nt_out *out)
     if (out->session == NULL)
         return;
     nt_idmap_remove(&out->session->writers, out->id);
-    out->session->config->stats->streams--;
+    NT_COUNT_DOWN(out->session->config->stats->streams, 1);
     out->session = NULL;
 }
 

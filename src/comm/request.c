@@ -183,7 +183,7 @@ void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
     netron_err err;
     if (open_array(&args)) {
         err = run(session, &request, &args);
-        session->config->stats->calls_served++;
+        NT_COUNT_UP(session->config->stats->calls_served, 1);
     } else if (args.err == NETRON_PROTOCOL) {
         err = NETRON_PROTOCOL;
     } else {

@@ -48,6 +48,8 @@ void nt_session_unref(nt_session *session)
 {
     if (--session->refs > 0)
         return;
+    if (session->config->on_freed != NULL)
+        session->config->on_freed(session);
     nt_loop_timer_stop(session->loop, &session->timer);
     nt_pending_fini(&session->pending);
     nt_idmap_fini(&session->readers);
@@ -68,6 +70,9 @@ void nt_session_close(nt_session *session, unsigned code, netron_err err, const 
 static void watch(nt_session *session)
 {
     const nt_session_config *config = session->config;
+    /* The front looks: it hears more of the peer than home does. */
+    if (session->link == NULL || nt_bridge_of(session->link) != NULL)
+        return;
     uint32_t ms = config->idle_timeout_ms;
     if (config->ping_interval_ms != 0 && (ms == 0 || config->ping_interval_ms < ms))
         ms = config->ping_interval_ms;
@@ -116,12 +121,20 @@ static void on_timer(nt_timer *timer)
     nt_loop_leave(session->loop);
 }
 
-static void become_ready(nt_session *session)
+void nt_session_watch(nt_session *session)
 {
-    session->state = NT_SESSION_READY;
     nt_loop_timer_stop(session->loop, &session->timer);
     session->last_input_ms = nt_loop_now(session->loop);
     watch(session);
+}
+
+static void become_ready(nt_session *session)
+{
+    nt_bridge *bridge = nt_bridge_of(session->link);
+    session->state = NT_SESSION_READY;
+    nt_session_watch(session);
+    if (bridge != NULL)
+        nt_bridge_ready(bridge, session->id, session->extensions, session->write_flags);
     session->config->on_ready(session);
 }
 
@@ -165,6 +178,11 @@ static void index_waiters(nt_session *session)
             NT_WARN(session->config->log, "%s: call %u cannot be cancelled: out of memory",
                 session->id, (unsigned)request->id);
     }
+}
+
+bool nt_session_serves(nt_session *session, uint32_t id, bool is_stream)
+{
+    return nt_idmap_get(is_stream ? &session->writers : &session->waiters, id) != NULL;
 }
 
 /* Whoever was cancelled goes first: what it leaves behind is in order when the next packet is
@@ -235,6 +253,8 @@ static bool is_packet(nt_session *session, const nt_message *message)
 
 static void take_message(nt_session *session, nt_message *message)
 {
+    if (session->bridge != NULL && session->config->pass_on(session, message))
+        return;
     if (__builtin_expect(session->state != NT_SESSION_READY, 0)) {
         bool is_ping = message->size > NT_PACKET_HEAD && !message->is_text &&
                        message->data[4] == (NETRON_PACKET_PING | NT_PACKET_IMPULSE) &&
@@ -247,7 +267,7 @@ static void take_message(nt_session *session, nt_message *message)
     }
     if (!is_packet(session, message))
         return;
-    session->config->stats->packets_in++;
+    NT_COUNT_UP(session->config->stats->packets_in, 1);
     uint8_t flags = message->data[4];
     if ((flags & NT_PACKET_IMPULSE) != 0)
         take_request(session, message, flags);
@@ -315,6 +335,10 @@ static void on_writable(netron_link *link)
     nt_session *session = link->owner;
     for (nt_list *at; (at = nt_list_take(&session->waiting)) != NULL;)
         nt_wait_end(NT_ITEM(at, nt_room_wait, link)->wait, NETRON_OK);
+    if (session->owes_batch) {
+        session->owes_batch = false;
+        nt_bridge_taken(session->bridge);
+    }
     if (session->is_held) {
         session->is_held = false;
         nt_link_resume(link);
@@ -338,8 +362,10 @@ static void on_closed(netron_link *link, netron_err err, const char *reason)
 {
     nt_session *session = link->owner;
     netron_err failure = err != NETRON_OK ? err : NETRON_UNAVAILABLE;
-    session->config->stats->bytes_in += link->bytes_in;
-    session->config->stats->bytes_out += link->bytes_out;
+    if (nt_bridge_of(link) == NULL) { /* the front has counted them */
+        NT_COUNT_UP(session->config->stats->bytes_in, link->bytes_in);
+        NT_COUNT_UP(session->config->stats->bytes_out, link->bytes_out);
+    }
     session->state = NT_SESSION_CLOSED;
     session->link = NULL;
     nt_loop_timer_stop(session->loop, &session->timer);
@@ -376,16 +402,21 @@ bool nt_session_begin(nt_session *session, nt_writer *writer, uint32_t id, uint8
     return true;
 }
 
+void nt_session_check_unsent(nt_session *session)
+{
+    if (__builtin_expect(
+            session->link->unsent > session->config->link.max_unsent_bytes, 0))
+        hold(session);
+}
+
 netron_err nt_session_end(nt_session *session, nt_writer *writer)
 {
     if (session->link == NULL)
         return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", session->id);
     netron_err err = nt_link_end(session->link, writer);
     if (err == NETRON_OK)
-        session->config->stats->packets_out++;
-    if (__builtin_expect(
-            session->link->unsent > session->config->link.max_unsent_bytes, 0))
-        hold(session);
+        NT_COUNT_UP(session->config->stats->packets_out, 1);
+    nt_session_check_unsent(session);
     return err;
 }
 

@@ -9,9 +9,11 @@
 #ifndef NT_COMM_SESSION_H
 #define NT_COMM_SESSION_H
 
+#include "base/counter.h"
 #include "base/idmap.h"
 #include "comm/pending.h"
 #include "loop/context.h"
+#include "transport/bridge.h"
 #include "transport/link.h"
 #include "wire/packet.h"
 
@@ -55,6 +57,11 @@ typedef struct nt_session_config {
     void (*on_ready)(nt_session *session);
     /* The last event. */
     void (*on_closed)(nt_session *session, netron_err err, const char *reason);
+    /* Of a front (front.h): true: the message is none of its own, and has been passed home. NULL
+     * elsewhere, as is the next one. */
+    bool (*pass_on)(nt_session *session, const nt_message *message);
+    /* The last request has returned, too: the session's memory goes. */
+    void (*on_freed)(nt_session *session);
     /* The counters of netron_stats that sessions keep. */
     netron_stats *stats;
 } nt_session_config;
@@ -63,13 +70,17 @@ struct nt_session {
     const nt_session_config *config;
     nt_loop *loop;
     netron_link *link; /* NULL when closed */
-    void *owner;       /* the peer */
+    void *owner;       /* the peer; a front's is home's: only what never changes may be read */
+    nt_bridge *bridge; /* of a front: the way to its session at home; else NULL */
     nt_session_state state;
     bool is_server;
     bool has_said_id;  /* a server's half of the handshake */
     bool has_input;
     bool is_held;      /* not read from: its output is full */
     bool is_busy;      /* something came in since the last look */
+    bool is_choked;    /* a front that is not read from: home does not take what it passes */
+    bool owes_batch;   /* a front that asks home for more once there is room */
+    bool is_known;     /* a front whose peer is ready at home */
     uint32_t extensions;  /* both sides announced */
     uint32_t write_flags; /* NT_WRITE_* */
     uint32_t refs;
@@ -149,6 +160,13 @@ void nt_session_unref(nt_session *session);
 
 /* Close: what was written goes out first. */
 void nt_session_close(nt_session *session, unsigned code, netron_err err, const char *reason);
+
+/* Look from time to time whether the peer is silent, from now on. */
+void nt_session_watch(nt_session *session);
+/* Stop reading when too much output waits. */
+void nt_session_check_unsent(nt_session *session);
+/* True when a request that waits here, or a stream that is written here, has this id. */
+bool nt_session_serves(nt_session *session, uint32_t id, bool is_stream);
 
 static inline bool nt_session_is_ready(const nt_session *session)
 {

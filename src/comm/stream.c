@@ -68,7 +68,7 @@ static netron_err register_stream(nt_session *session, nt_stream *stream, uint32
     stream->session = session;
     stream->id = id;
     stream->refs++;
-    session->config->stats->streams++;
+    NT_COUNT_UP(session->config->stats->streams, 1);
     return NETRON_OK;
 }
 
@@ -115,7 +115,7 @@ static void close_table(nt_stream *stream)
         free(take_early(stream));
     nt_idmap_remove(&session->readers, stream->id);
     session->stream_bytes -= stream->queued_bytes;
-    session->config->stats->streams--;
+    NT_COUNT_DOWN(session->config->stats->streams, 1);
     stream->session = NULL;
     nt_stream_unref(stream);
 }
@@ -392,7 +392,7 @@ void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason
     }
     while ((out = nt_idmap_any(&session->writers)) != NULL) {
         nt_idmap_remove(&session->writers, out->id);
-        session->config->stats->streams--;
+        NT_COUNT_DOWN(session->config->stats->streams, 1);
         out->session = NULL;
         out->is_gone = true;
     }

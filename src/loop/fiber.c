@@ -2,6 +2,7 @@
 #include "loop/fiber.h"
 
 #include "base/assert.h"
+#include "base/counter.h"
 #include "loop/loop.h"
 
 #include <stdio.h>
@@ -90,7 +91,7 @@ static void give(nt_fibers *fibers, nt_fiber *fiber)
         nt_error_slot_fini(&fiber->error);
     fiber->next = fibers->pool;
     fibers->pool = fiber;
-    fibers->live--;
+    NT_COUNT_DOWN(fibers->live, 1);
 }
 
 /* The fiber being switched to, for one that begins. */
@@ -180,8 +181,9 @@ static netron_err take(struct nt_loop *loop, void (*fn)(void *), void *arg, nt_f
     fiber->ctx = NULL;
     fiber->doing = NULL;
     fiber->next = NULL;
-    if (++fibers->live > fibers->peak)
-        fibers->peak = fibers->live;
+    NT_COUNT_UP(fibers->live, 1);
+    if (fibers->live > fibers->peak)
+        NT_COUNT_UP(fibers->peak, 1);
     *out = fiber;
     return NETRON_OK;
 }

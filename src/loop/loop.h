@@ -32,6 +32,7 @@ typedef struct nt_loop {
     const bool *until;  /* what that uv_run() waits for */
     bool is_shared;     /* other threads may call in and wait (netron_start, several loops) */
     struct nt_loop *outer; /* what ran on this thread before this one was run inside of it */
+    struct nt_crew *crew; /* the upper layers', of a node's further loops; else NULL */
     unsigned refs;      /* nodes */
     unsigned handles;   /* of ours that are still open */
     unsigned depth;     /* of nt_loop_enter() */

@@ -13,19 +13,30 @@
 
 netron_ctx *nt_peer_ctx(const netron_peer *peer, const netron_call_options *options)
 {
+    nt_peers *peers = peer->peers;
+    /* A context of another loop waits there, for this call as a whole. */
     if (options != NULL && options->ctx != NULL)
-        return options->ctx;
-    nt_fiber *fiber = nt_loop_fiber(peer->peers->loop);
-    return fiber != NULL && fiber->ctx != NULL ? fiber->ctx : &peer->peers->ctx;
+        return options->ctx->loop == peers->loop ? options->ctx : &peers->ctx;
+    nt_fiber *fiber = nt_loop_fiber(peers->loop);
+    return fiber != NULL && fiber->ctx != NULL ? fiber->ctx : &peers->ctx;
+}
+
+/* The fiber that calls, on whatever loop. */
+static netron_ctx *ctx_of_caller(const netron_peer *peer)
+{
+    nt_loop *loop = nt_is_elsewhere(peer->peers->loop) ? nt_loop_of_thread() : peer->peers->loop;
+    nt_fiber *fiber = loop != NULL ? nt_loop_fiber(loop) : NULL;
+    return fiber != NULL ? fiber->ctx : NULL;
 }
 
 netron_scope *nt_peer_memory(const netron_peer *peer, const netron_call_options *options)
 {
     if (options != NULL && options->scope != NULL)
         return options->scope;
-    netron_ctx *ctx = nt_peer_ctx(peer, options);
+    netron_ctx *ctx =
+        options != NULL && options->ctx != NULL ? options->ctx : ctx_of_caller(peer);
     /* The node's own context never ends: what went there would never be freed. */
-    return ctx != &peer->peers->ctx ? &ctx->memory : NULL;
+    return ctx != NULL && ctx != &peer->peers->ctx ? &ctx->memory : NULL;
 }
 
 static uint32_t timeout_of(const netron_peer *peer, const netron_call_options *options)
@@ -82,7 +93,7 @@ static netron_err request_here(void *arg)
         nt_slot_give_back(slot);
         return err;
     }
-    peer->peers->config.stats->calls_made++;
+    NT_COUNT_UP(peer->peers->config.stats->calls_made, 1);
     slot->takes_stream = a->stream != NULL;
     slot->stream = a->stream;
     return nt_slot_await(slot, a->ctx, a->load, a->result, a->memory);
@@ -196,7 +207,7 @@ static netron_err send_call(nt_call *call)
     if (err != NETRON_OK)
         nt_slot_give_back(call->slot);
     else
-        ((nt_session *)call->session)->config->stats->calls_made++;
+        NT_COUNT_UP(((nt_session *)call->session)->config->stats->calls_made, 1);
     return err;
 }
 
@@ -216,7 +227,7 @@ static netron_err await_collected(nt_call *call, nt_load_fn load, void *result,
             .timeout_ms = timeout_of(peer, options),
             .load = load,
             .result = result,
-            .memory = is_elsewhere ? options->scope : nt_peer_memory(peer, options),
+            .memory = nt_peer_memory(peer, options),
             .stream = peer->is_local ? NULL : stream,
             .local_stream = peer->is_local ? local_stream : NULL};
         err = request(&args);

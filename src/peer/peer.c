@@ -28,7 +28,7 @@ static void free_peer(netron_peer *peer)
 {
     nt_list_remove(&peer->link);
     peer->peers->count--;
-    peer->peers->config.stats->peers--;
+    NT_COUNT_DOWN(peer->peers->config.stats->peers, 1);
     fini_peer(peer);
     free(peer);
 }
@@ -77,7 +77,7 @@ static netron_err make_peer(nt_peers *peers, const char *address, bool is_dialle
     }
     nt_list_append(&peers->list, &peer->link);
     peers->count++;
-    peers->config.stats->peers++;
+    NT_COUNT_UP(peers->config.stats->peers, 1);
     *out = peer;
     return NETRON_OK;
 }
@@ -315,6 +315,7 @@ netron_err nt_peers_listen(nt_peers *peers, const char *url)
         .limits = &peers->config.link,
         .log = peers->config.log,
         .owner = peers,
+        .dealer = peers->dealer,
         .on_accept = on_accept,
         .on_closed = on_listener_closed};
     const char *address;

@@ -56,6 +56,7 @@ struct nt_peers {
     uint32_t call_timeout_ms;
     netron_str node_name; /* config.id, for references to streams */
     bool is_closing;
+    nt_dealer *dealer;   /* deals accepted connections to several loops; NULL: there is one */
     void (*on_peer)(netron_peer *peer);      /* ready */
     void (*on_peer_gone)(netron_peer *peer, const char *reason);
     void (*on_listener_closed)(nt_peers *peers);

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "comm/stream.h"
+#include "service/lookup.h"
 #include "service/publish.h"
 #include "wire/fault.h"
 
@@ -133,19 +134,6 @@ static netron_err find_bound(const netron *node, netron_str key, netron_str name
     return NETRON_OK;
 }
 
-/* Bytes of a text element of up to 255 bytes, head included; 0: something else. */
-static inline size_t text_span(const uint8_t *at, size_t left)
-{
-    size_t size = 0;
-    if (left == 0)
-        return 0;
-    if ((at[0] & 0xe0) == 0xa0)
-        size = 1u + (at[0] & 31u);
-    else if (at[0] == 0xd9 && left >= 2)
-        size = 2u + at[1];
-    return size <= left ? size : 0;
-}
-
 static netron_err look_up_slowly(netron *node, nt_reader *args, uint8_t type, nt_cached *cached,
     nt_slice raw, const nt_bound **out)
 {
@@ -156,39 +144,23 @@ static netron_err look_up_slowly(netron *node, nt_reader *args, uint8_t type, nt
     if (!is_read)
         return nt_fail(NETRON_INVALID, "Invalid definition ID format");
     NETRON_TRY(find_bound(node, key, name, type, out));
-    if (raw.len == 0 || raw.len > NT_CACHE_KEY || type != NETRON_PACKET_CALL)
-        return NETRON_OK;
-    cached->bound = *out;
-    cached->generation = node->generation;
-    cached->size = (uint32_t)raw.len;
-    memcpy(cached->key, raw.ptr, raw.len);
+    if (cached != NULL)
+        nt_cached_keep(cached, raw, *out, node->generation);
     return NETRON_OK;
 }
 
-/* The two elements are looked up by their bytes: no text is built, nothing is allocated. */
 static netron_err look_up(netron *node, nt_reader *args, uint8_t type, const nt_bound **out)
 {
-    const uint8_t *at = args->at;
-    size_t left = (size_t)(args->end - at);
-    size_t first = text_span(at, left);
-    size_t second = first != 0 ? text_span(at + first, left - first) : 0;
-    size_t size = second != 0 ? first + second : 0;
-    nt_cached *cached = &node->cache[0];
-    if (size >= 8 && type == NETRON_PACKET_CALL) {
-        uint64_t hash;
-        memcpy(&hash, at + size - 8, sizeof hash);
-        hash = (hash ^ size ^ at[first / 2]) * 0x9e3779b97f4a7c15u;
-        cached = &node->cache[hash >> 56];
-        if (cached->size == size && cached->generation == node->generation &&
-            memcmp(cached->key, at, size) == 0) {
-            args->at += size;
-            *out = cached->bound;
-            return NETRON_OK;
-        }
-    } else {
-        size = 0;
+    nt_slice key = {args->at, (size_t)(args->end - args->at)};
+    nt_cached *cached = NULL;
+    if (type == NETRON_PACKET_CALL)
+        cached = nt_cached_at(node->cache, key, &key.len);
+    if (NT_LIKELY(cached != NULL && nt_cached_is(cached, key, node->generation))) {
+        args->at += key.len;
+        *out = cached->bound;
+        return NETRON_OK;
     }
-    return look_up_slowly(node, args, type, cached, (nt_slice){at, size}, out);
+    return look_up_slowly(node, args, type, cached, key, out);
 }
 
 /* ---- dynamic services ---- */
@@ -249,7 +221,7 @@ static netron_err drop_surplus(nt_reader *args)
     return NETRON_PROTOCOL;
 }
 
-static netron_err serve_member(nt_request *request, const nt_bound *bound, nt_reader *args)
+netron_err nt_serve_member(nt_request *request, const nt_bound *bound, nt_reader *args)
 {
     if (request->type == NETRON_PACKET_SET && !bound->is_writable)
         return nt_fail(NETRON_INVALID, "Property is not writable: '%s' is marked as readonly",
@@ -272,7 +244,7 @@ netron_err nt_dispatch(nt_request *request, nt_reader *args)
     netron_err err;
     if (peer != NULL)
         nt_peer_use(peer);
-    node->serving++;
+    node->crew.serving++;
     fiber->ctx = &request->ctx;
     if (request->type == NETRON_PACKET_TASK) {
         err = nt_task_serve(request, args);
@@ -286,18 +258,18 @@ netron_err nt_dispatch(nt_request *request, nt_reader *args)
             request->service = stub;
             request->member = bound;
             fiber->doing = bound->name;
-            err = serve_member(request, bound, args);
+            err = nt_serve_member(request, bound, args);
             nt_stub_unref(stub);
         }
     }
     fiber->ctx = NULL;
     fiber->doing = NULL;
     if (err != NETRON_OK)
-        node->stats.calls_failed++;
+        NT_COUNT_UP(node->stats.calls_failed, 1);
     if (peer != NULL)
         nt_peer_unuse(peer);
     /* A node that stops waits for its handlers. What follows here uses it, and does not suspend. */
-    node->serving--;
+    node->crew.serving--;
     if (NT_UNLIKELY(node->is_stopping))
         nt_node_maybe_stopped(node);
     return err;

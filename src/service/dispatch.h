@@ -7,6 +7,9 @@
 /* nt_session_config.serve: every GET, SET, CALL and TASK of a node. */
 netron_err nt_dispatch(nt_request *request, nt_reader *args);
 
+/* What follows once the member is known: `args` stands at the first argument. */
+netron_err nt_serve_member(nt_request *request, const nt_bound *bound, nt_reader *args);
+
 /* A TASK; the name is the first of args. */
 netron_err nt_task_serve(nt_request *request, nt_reader *args);
 

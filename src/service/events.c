@@ -80,7 +80,7 @@ static listener *join(netron *node, netron_str name)
     }
     nt_list_append(&audience->listeners, &l->link);
     audience->count++;
-    node->stats.subscriptions++;
+    NT_COUNT_UP(node->stats.subscriptions, 1);
     return l;
 }
 
@@ -89,7 +89,7 @@ static void leave(netron *node, netron_str name, listener *l)
     nt_audience *audience = nt_map_get(&node->events, name);
     nt_list_remove(&l->link);
     free(l);
-    node->stats.subscriptions--;
+    NT_COUNT_DOWN(node->stats.subscriptions, 1);
     audience->count--;
     drop_if_empty(node, name, audience);
 }
@@ -303,7 +303,9 @@ typedef struct emit_args {
 static netron_err emit_here(void *arg)
 {
     const emit_args *a = arg;
-    return nt_event_emit(a->ctx->node, a->ctx, a->event);
+    netron *node = a->ctx->node;
+    /* A context of another loop waits there. */
+    return nt_event_emit(node, a->ctx->loop == node->loop ? a->ctx : &node->peers.ctx, a->event);
 }
 
 /* Encoded: from here, or, from another thread, on the loop's. */
@@ -316,14 +318,14 @@ static netron_err emit_encoded(netron_ctx *ctx, const char *name, size_t count,
         .count = (uint32_t)count,
         .args = {writer->start, nt_writer_size(writer)}};
     emit_args args = {ctx, &event};
-    return nt_is_elsewhere(ctx->loop) ? nt_run_there(ctx->loop, emit_here, &args)
-                                      : emit_here(&args);
+    nt_loop *home = ctx->node->loop;
+    return nt_is_elsewhere(home) ? nt_run_there(home, emit_here, &args) : emit_here(&args);
 }
 
 /* Only the loop's thread can tell beforehand that nobody listens. */
 static bool is_wanted(const netron_ctx *ctx, const char *name)
 {
-    return nt_is_elsewhere(ctx->loop) || nt_event_has_audience(ctx->node, netron_s(name));
+    return nt_is_elsewhere(ctx->node->loop) || nt_event_has_audience(ctx->node, netron_s(name));
 }
 
 nt_writer *netron_abi_emit_begin(nt_emit *emit, netron_ctx *ctx, const nt_contract *contract,
@@ -618,7 +620,7 @@ static void tell_announcements(void *arg)
     nt_map_remove(&node->announcements, netron_s(queue->key));
     nt_ctx_fini(&ctx);
     free(queue);
-    node->fibers--;
+    node->crew.fibers--;
     nt_node_maybe_stopped(node);
 }
 
@@ -638,7 +640,7 @@ static nt_announcements *queue_of(netron *node, const char *key)
         free(queue);
         return NULL;
     }
-    node->fibers++;
+    node->crew.fibers++;
     return queue;
 }
 

@@ -3,16 +3,18 @@
 #define NT_SERVICE_NODE_H
 
 #include "peer/peer.h"
+#include "service/lookup.h"
 
-/* One looked-up member, found again by the bytes that name it in a request. */
-enum { NT_CACHE_SIZE = 256, NT_CACHE_KEY = 84 };
-
-typedef struct nt_cached {
-    const struct nt_bound *bound;
-    uint64_t generation;
-    uint32_t size;
-    uint8_t key[NT_CACHE_KEY];
-} nt_cached;
+/* What works for a node on one of its loops. */
+typedef struct nt_crew nt_crew;
+struct nt_crew {
+    nt_list spawned;  /* contexts of netron_spawn(), netron_post(), to cancel */
+    uint32_t fibers;  /* of those, and of the node's own */
+    uint32_t serving; /* requests that run in a handler */
+    bool is_stopping;
+    /* One of them has ended while the node stops. */
+    void (*on_idle)(nt_crew *crew);
+};
 
 struct netron {
     nt_loop *loop;
@@ -41,15 +43,24 @@ struct netron {
     bool has_thread;
     bool is_stopping;
     bool is_stopped;  /* everything is closed */
-    uint32_t fibers;  /* netron_spawn, netron_post: still running */
-    uint32_t serving; /* requests that run in a handler */
-    nt_list spawned;  /* their contexts, to cancel */
+    nt_crew crew;     /* of the node's own loop */
+    struct nt_shard **shards; /* its further loops */
+    unsigned shard_count;
+    unsigned shards_running;
+    bool are_shards_told; /* to stop */
+    nt_dealer dealer;
     uv_signal_t signals[2];
     unsigned open_signals;
     bool is_freeing;  /* on a loop of the program's: freed as soon as it is stopped */
     nt_flush freeing;
     uv_sem_t started; /* netron_start(): the thread runs */
 };
+
+/* Whoever works on the context's loop. */
+static inline nt_crew *nt_crew_of(const netron_ctx *ctx)
+{
+    return ctx->loop->crew != NULL ? ctx->loop->crew : &ctx->node->crew;
+}
 
 /* A fiber of the node has ended, or a connection: see whether a stopping node is done (app). */
 void nt_node_maybe_stopped(netron *node);

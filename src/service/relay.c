@@ -253,7 +253,7 @@ static netron_err publish(netron *node, netron_peer *peer, const netron_value *m
     /* The same owner again: the old definition goes on working until it leaves. */
     if (before != NULL) {
         nt_map_remove(&node->stubs, name);
-        node->stats.services--;
+        NT_COUNT_DOWN(node->stats.services, 1);
     }
     err = nt_stub_publish(stub, key);
     if (err != NETRON_OK)

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "service/shard.h"
 #include "service/version.h"
 
 #include <stdio.h>
@@ -22,6 +23,7 @@ void nt_stub_unref(nt_stub *stub)
     nt_map_fini(&stub->members);
     if (stub->on_end != NULL)
         stub->on_end(stub->user);
+    free(stub->offers);
     free(stub->key);
     free(stub->name);
     free(stub->version);
@@ -193,7 +195,8 @@ netron_err nt_stub_publish(nt_stub *stub, const char *key)
         nt_map_remove(&node->by_id, netron_s(stub->id));
         return err;
     }
-    node->stats.services++;
+    NT_COUNT_UP(node->stats.services, 1);
+    nt_shards_offer(stub);
     return NETRON_OK;
 }
 
@@ -202,10 +205,11 @@ void nt_stub_withdraw(nt_stub *stub)
     netron *node = stub->node;
     if (stub->key != NULL && nt_stub_by_key(node, netron_s(stub->key)) == stub) {
         nt_map_remove(&node->stubs, netron_s(stub->key));
-        node->stats.services--;
+        NT_COUNT_DOWN(node->stats.services, 1);
     }
     nt_map_remove(&node->by_id, netron_s(stub->id));
     node->generation++;
+    nt_shards_withdraw(stub);
     nt_stub_unref(stub);
 }
 

@@ -39,6 +39,8 @@ struct nt_stub {
     void *user;
     netron_peer *owner;  /* published here by this peer; NULL: by the node itself */
     uint32_t held;       /* references that peers hold */
+    struct nt_offer *offers; /* one for each further loop; NULL: served on the node's own alone */
+    _Atomic bool is_withdrawn; /* no further loop begins a call of it */
 };
 
 static inline nt_stub *nt_stub_ref(nt_stub *stub)

@@ -102,24 +102,44 @@ netron_err nt_link_connect(netron_link **out, nt_loop *loop, const nt_scheme *sc
     return NETRON_OK;
 }
 
-netron_link *netron_listener_accept(netron_listener *listener, const char *from)
+netron_link *nt_link_accepted(nt_loop *loop, const nt_scheme *scheme, const nt_link_limits *limits,
+    const nt_log *log)
+{
+    netron_link *link = make(loop, scheme, limits, log);
+    if (link == NULL)
+        return NULL;
+    link->is_server = true;
+    if (scheme->framing == NETRON_FRAMING_WEBSOCKET && nt_ws_start(link, NULL) != NETRON_OK) {
+        free_link(link);
+        return NULL;
+    }
+    return link;
+}
+
+void nt_link_drop(netron_link *link)
+{
+    free_link(link);
+}
+
+netron_link *nt_listener_accept(netron_listener *listener, const nt_scheme *scheme,
+    const char *from)
 {
     if (listener->is_stopping)
         return NULL;
     nt_loop_enter(listener->loop);
     netron_link *link =
-        make(listener->loop, listener->scheme, listener->limits, listener->log);
-    if (link != NULL) {
-        link->is_server = true;
-        if ((link->scheme->framing == NETRON_FRAMING_WEBSOCKET &&
-                nt_ws_start(link, NULL) != NETRON_OK) ||
-            !listener->on_accept(listener, link, from)) {
-            free_link(link);
-            link = NULL;
-        }
+        nt_link_accepted(listener->loop, scheme, listener->limits, listener->log);
+    if (link != NULL && !listener->on_accept(listener, link, from)) {
+        free_link(link);
+        link = NULL;
     }
     nt_loop_leave(listener->loop);
     return link;
+}
+
+netron_link *netron_listener_accept(netron_listener *listener, const char *from)
+{
+    return nt_listener_accept(listener, listener->scheme, from);
 }
 
 static void set_head_room(netron_link *link)
@@ -222,6 +242,7 @@ void nt_link_close(netron_link *link, unsigned code, netron_err err, const char 
     if (link->state == NT_LINK_CLOSING || link->state == NT_LINK_CLOSED)
         return;
     keep_reason(link, err, reason);
+    link->close_code = code;
     if (link->state == NT_LINK_OPEN && link->scheme->framing == NETRON_FRAMING_WEBSOCKET)
         nt_ws_send_close(link, code, reason);
     link->state = NT_LINK_CLOSING;

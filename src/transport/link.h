@@ -90,6 +90,7 @@ struct netron_link {
     uint64_t bytes_in, bytes_out;
     nt_link_state state;
     netron_err error;   /* why it closes */
+    unsigned close_code; /* of WebSocket, 0: none */
     const char *reason; /* static text, or in `note` */
     char *note;
     uint8_t head_room;  /* of a small message's frame */
@@ -110,6 +111,12 @@ struct netron_link {
 NETRON_MUST_CHECK netron_err nt_link_connect(netron_link **out, nt_loop *loop,
     const nt_scheme *scheme, const char *address, const nt_link_events *events, void *owner,
     const nt_link_limits *limits, const nt_log *log);
+
+/* A link that an accepted connection came in on. NULL: out of memory. */
+netron_link *nt_link_accepted(nt_loop *loop, const nt_scheme *scheme, const nt_link_limits *limits,
+    const nt_log *log);
+/* Free a link that was never given events. */
+void nt_link_drop(netron_link *link);
 
 /* The next message. DONE: there is one; MORE: none complete; BAD: the link is closing. */
 nt_step nt_link_next(netron_link *link, nt_message *out);

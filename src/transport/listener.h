@@ -13,6 +13,7 @@ struct netron_listener {
     void *data;  /* the transport's */
     void *owner; /* the upper layer's */
     char *url;   /* with the real port */
+    struct nt_dealer *dealer; /* deals connections to other loops; NULL: they stay on this one */
     bool is_stopping;
     /* A link came in. Set link->events and link->owner, or return false to refuse it. */
     bool (*on_accept)(netron_listener *listener, netron_link *link, const char *from);
@@ -23,6 +24,9 @@ struct netron_listener {
 /* Make a listener and start listening on scheme://address. */
 NETRON_MUST_CHECK netron_err nt_listener_open(netron_listener **out, const netron_listener *like,
     const char *address);
+/* netron_listener_accept(), with another scheme than the listener's. */
+netron_link *nt_listener_accept(netron_listener *listener, const nt_scheme *scheme,
+    const char *from);
 /* Stop; on_closed follows, from this call or later, then the listener is freed. */
 void nt_listener_stop(netron_listener *listener);
 

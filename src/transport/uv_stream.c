@@ -8,6 +8,7 @@
 #include "transport/uv_stream.h"
 
 #include "base/error.h"
+#include "transport/bridge.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -241,6 +242,62 @@ netron_err nt_uv_write(netron_link *link, const netron_bytes *parts, size_t coun
     return NETRON_OK;
 }
 
+/* ---- sockets of other loops ---- */
+
+static int open_handle(nt_loop *loop, nt_uv_stream *s, int fd, bool is_tcp)
+{
+    int rc = is_tcp ? uv_tcp_init(loop->uv, &s->u.tcp) : uv_pipe_init(loop->uv, &s->u.pipe, 0);
+    if (rc != 0)
+        return rc;
+    s->u.handle.data = s;
+    return is_tcp ? uv_tcp_open(&s->u.tcp, fd) : uv_pipe_open(&s->u.pipe, fd);
+}
+
+netron_err nt_uv_adopt(nt_loop *loop, const nt_scheme *scheme, const nt_link_limits *limits,
+    const nt_log *log, int fd, bool is_tcp, const nt_link_events *events, void *owner,
+    netron_link **out)
+{
+    nt_uv_stream *s = calloc(1, sizeof *s);
+    netron_link *link = nt_link_accepted(loop, scheme, limits, log);
+    int rc = s != NULL && link != NULL ? open_handle(loop, s, fd, is_tcp) : UV_ENOMEM;
+    if (rc != 0) {
+        close(fd);
+        if (s != NULL && s->u.handle.data != NULL)
+            nt_uv_drop(s);
+        else
+            free(s);
+        if (link != NULL)
+            nt_link_drop(link);
+        return nt_fail(nt_uv_err(rc), "a socket cannot be taken over: %s", uv_strerror(rc));
+    }
+    link->events = events;
+    link->owner = owner;
+    netron_link_set_data(link, s);
+    s->link = link;
+    *out = link;
+    nt_uv_opened(s);
+    return NETRON_OK;
+}
+
+/* Give the connection to another loop. False: it stays here. */
+static bool deal(nt_uv_listener *l, nt_uv_stream *s, const char *from)
+{
+    nt_dealer *dealer = l->listener->dealer;
+    nt_loop *front = dealer != NULL ? dealer->choose(dealer) : l->listener->loop;
+    uv_os_fd_t fd;
+    if (front == l->listener->loop || uv_fileno(&s->u.handle, &fd) != 0)
+        return false;
+    /* libuv gives no descriptor away: the other loop gets a duplicate. */
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0)
+        return false;
+    bool is_tcp = s->u.handle.type == UV_TCP;
+    if (nt_bridge_deal(l->listener, front, copy, is_tcp, from) == NULL)
+        close(copy); /* refused: it would be here, too */
+    nt_uv_drop(s);
+    return true;
+}
+
 /* ---- listening ---- */
 
 static void on_connection(uv_stream_t *server, int status);
@@ -278,6 +335,8 @@ static void on_connection(uv_stream_t *server, int status)
     s->u.handle.data = s;
     if (uv_accept(server, &s->u.stream) == 0) {
         l->name(s, from, sizeof from);
+        if (deal(l, s, from))
+            return;
         s->link = netron_listener_accept(l->listener, from);
     }
     if (s->link == NULL) {

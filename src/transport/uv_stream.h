@@ -26,6 +26,10 @@ void nt_uv_opened(nt_uv_stream *s);
 void nt_uv_fail(nt_uv_stream *s, netron_err err, const char *reason);
 /* Close a handle that no link knows of, and free it. */
 void nt_uv_drop(nt_uv_stream *s);
+/* Make a link of a connected socket that another loop has accepted. `fd` is taken, also on an error. */
+NETRON_MUST_CHECK netron_err nt_uv_adopt(nt_loop *loop, const nt_scheme *scheme,
+    const nt_link_limits *limits, const nt_log *log, int fd, bool is_tcp,
+    const nt_link_events *events, void *owner, netron_link **out);
 /* libuv's error as ours. */
 netron_err nt_uv_err(int rc);
 

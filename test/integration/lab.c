@@ -14,6 +14,14 @@ netron_err lab_expose(netron *node, lab__self *self)
     return lab__expose(node, self);
 }
 
+netron_err lab_expose_concurrent(netron *node, lab__self *self)
+{
+    static nt_provider concurrent;
+    concurrent = *lab__provider();
+    concurrent.is_concurrent = true;
+    return netron_abi_expose(node, &concurrent, self, 0);
+}
+
 netron_err home_expose(netron *node, home__self *self)
 {
     return home__expose(node, self);

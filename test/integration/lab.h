@@ -23,9 +23,9 @@ NETRON_EVENT(lab, said, (str, what), (u32, time));
 struct lab__self {
     netron_str serial;
     int32_t level;
-    uint32_t open; /* generators that have begun and not ended */
-    uint32_t begun;
-    netron_err ended_with;
+    _Atomic uint32_t open; /* generators that have begun and not ended */
+    _Atomic uint32_t begun;
+    _Atomic netron_err ended_with;
 };
 
 NETRON_SERVICE(home, "home@1.0.0", greet, visitors);
@@ -38,6 +38,8 @@ struct home__self {
 
 /* What lab and home are served by, in a file of its own: lab.c. */
 netron_err lab_expose(netron *node, lab__self *self);
+/* The same, served on all loops of the node. */
+netron_err lab_expose_concurrent(netron *node, lab__self *self);
 netron_err home_expose(netron *node, home__self *self);
 
 #endif

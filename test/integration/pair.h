@@ -45,9 +45,9 @@ void pair_close(pair *p);
 /* Run the loop, as main does between calls, until the claim holds; fails after 10 s. */
 #define RUN_UNTIL(node, claim)                                                                     \
     do {                                                                                           \
-        int left_ = 10000;                                                                         \
+        int64_t end_ = netron_now_ms(netron_context(node)) + 10000;                                                \
         while (!(claim)) {                                                                         \
-            if (left_-- == 0)                                                                      \
+            if (netron_now_ms(netron_context(node)) > end_)                                                        \
                 fail_msg("never came true: %s", #claim);                                           \
             if (netron_yield(netron_context(node)) != NETRON_OK)                                   \
                 fail_msg("waiting for %s: %s", #claim, netron_last_error()->message);              \

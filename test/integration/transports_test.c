@@ -1,5 +1,5 @@
-/* transports_test.c - one suite of service tests, run over every transport: the built-in ones, and
- * two that a program registers. */
+/* transports_test.c - one suite of service tests, run over every transport: the built-in ones, two
+ * that a program registers, and those whose connections are dealt to another loop of the node. */
 #include "pair.h"
 
 #include "lab.h"
@@ -18,6 +18,8 @@ typedef struct way {
     const char *listen;              /* the first address */
     const char *also;                /* another one for the same node */
     const netron_transport_ops *ops; /* registered as `name` */
+    uint32_t threads;                /* over 1: the connection is dealt to another loop */
+    bool is_concurrent;              /* and the service is served there */
 } way;
 
 static char unix_url[64], unix_also[64];
@@ -25,6 +27,7 @@ static const way *now; /* the transport that is being tried */
 
 typedef struct fixture {
     netron *server, *client;
+    netron_peer *first; /* stays on the server's own loop */
     netron_peer *peer;
     lab proxy;
     lab__self lab;
@@ -36,15 +39,18 @@ static int set_up(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
     f->lab = (lab__self){.serial = netron_s("L-7"), .level = 3};
-    f->server = netron_new(&(netron_options){.id = "server"});
+    f->server = netron_new(&(netron_options){.id = "server", .threads = now->threads});
     f->client = netron_new(&(netron_options){.id = "client", .loop = netron_loop(f->server)});
     if (now->ops != NULL) {
         CHECK_OK(netron_transport_add(f->server, now->name, now->ops, NULL));
         CHECK_OK(netron_transport_add(f->client, now->name, now->ops, NULL));
     }
-    CHECK_OK(lab_expose(f->server, &f->lab));
+    CHECK_OK(now->is_concurrent ? lab_expose_concurrent(f->server, &f->lab)
+                                : lab_expose(f->server, &f->lab));
     CHECK_OK(home_expose(f->client, &f->home));
     CHECK_OK(netron_listen(f->server, now->listen));
+    if (now->threads > 1)
+        CHECK_OK(netron_connect(f->client, netron_listening(f->server, 0), &f->first));
     CHECK_OK(netron_connect(f->client, netron_listening(f->server, 0), &f->peer));
     CHECK_OK(lab__query(f->peer, &f->proxy));
     *state = f;
@@ -80,7 +86,7 @@ static void test_listening_tells_the_port_that_was_taken(void **state)
     const char *address = netron_listening(f->server, 0);
     assert_non_null(address);
     assert_null(strstr(address, ":0"));
-    assert_int_equal(strncmp(address, now->name, strlen(now->name)), 0);
+    assert_int_equal(strncmp(address, now->listen, strcspn(now->listen, ":")), 0);
     assert_null(netron_listening(f->server, 1));
 }
 
@@ -378,7 +384,8 @@ static void test_listening_at_an_address_of_another_machine_fails(void **state)
     char url[64];
     if (strchr(now->listen, '.') == NULL)
         skip();
-    (void)snprintf(url, sizeof url, "%s://192.0.2.1:0", now->name); /* RFC 5737: nobody's */
+    /* RFC 5737: nobody's. */
+    (void)snprintf(url, sizeof url, "%.*s://192.0.2.1:0", (int)strcspn(now->listen, ":"), now->listen);
     CHECK_ERR(netron_listen(f->server, url), NETRON_UNAVAILABLE);
     assert_null(netron_listening(f->server, 1));
 }
@@ -410,6 +417,8 @@ static void test_disconnect_fails_what_waits_and_tells_both_ends(void **state)
     lab__nap_future waits = lab__nap_start(&f->proxy, 60000);
     netron_disconnect(f->peer, "enough");
     CHECK_ERR(lab__nap_wait(&waits, &ms), NETRON_UNAVAILABLE);
+    if (f->first != NULL)
+        netron_disconnect(f->first, "enough");
     RUN_UNTIL(f->client, h.ended != 0 && netron_peer_find(f->server, "client") == NULL);
     assert_int_equal(h.ended, 1);
     assert_int_equal(h.reason, NETRON_UNAVAILABLE);
@@ -424,6 +433,10 @@ static void test_connection_that_the_server_closes_fails_calls_of_the_client(voi
     int64_t sum;
     lab__nap_future waits = lab__nap_start(&f->proxy, 60000);
     RUN_UNTIL(f->client, netron_stats_get(f->server).fibers >= 1);
+    if (f->first != NULL) {
+        netron_disconnect(f->first, NULL); /* it has the same id, and came first */
+        RUN_UNTIL(f->server, netron_stats_get(f->server).peers == 1);
+    }
     netron_disconnect(netron_peer_find(f->server, "client"), "go away");
     CHECK_ERR(lab__nap_wait(&waits, &ms), NETRON_UNAVAILABLE);
     CHECK_ERR(lab_add(&f->proxy, 1, 2, &sum), NETRON_UNAVAILABLE);
@@ -463,12 +476,18 @@ static const struct CMUnitTest tests[] = {
 int main(int argc, char **argv)
 {
     static const way ways[] = {
-        {"ws", "ws://127.0.0.1:0", "ws://127.0.0.1:0/netron", NULL},
-        {"tcp", "tcp://127.0.0.1:0", "tcp://localhost:0", NULL},
-        {"unix", unix_url, unix_also, NULL},
-        {"memory", "memory://lab", "memory://annex", NULL},
-        {"pair", "pair://x", NULL, &pair_transport},
-        {"box", "box://x", NULL, &box_transport},
+        {"ws", "ws://127.0.0.1:0", "ws://127.0.0.1:0/netron", NULL, 0, false},
+        {"tcp", "tcp://127.0.0.1:0", "tcp://localhost:0", NULL, 0, false},
+        {"unix", unix_url, unix_also, NULL, 0, false},
+        {"memory", "memory://lab", "memory://annex", NULL, 0, false},
+        {"pair", "pair://x", NULL, &pair_transport, 0, false},
+        {"box", "box://x", NULL, &box_transport, 0, false},
+        {"ws dealt", "ws://127.0.0.1:0", "ws://127.0.0.1:0/netron", NULL, 2, false},
+        {"tcp dealt", "tcp://127.0.0.1:0", "tcp://localhost:0", NULL, 3, false},
+        {"unix dealt", unix_url, unix_also, NULL, 2, false},
+        {"ws concurrent", "ws://127.0.0.1:0", "ws://127.0.0.1:0/netron", NULL, 2, true},
+        {"tcp concurrent", "tcp://127.0.0.1:0", "tcp://localhost:0", NULL, 3, true},
+        {"unix concurrent", unix_url, unix_also, NULL, 2, true},
     };
     char folder[] = "/tmp/netron-test-XXXXXX";
     int failed = 0;
