@@ -72,12 +72,9 @@ int cli_fail(cli *c, netron_err err, int code, const char *fix)
     return code;
 }
 
-netron *cli_node_new(const cli *c, const char *id, netron_log_level usual)
+netron *cli_node_new(const cli *c, const netron_options *wanted, netron_log_level usual)
 {
-    netron_log_level level = c->common.log.is_given ? c->common.log.level : usual;
-    netron_options options = {
-        .id = id,
-        .log_level = level,
-    };
+    netron_options options = *wanted;
+    options.log_level = c->common.log.is_given ? c->common.log.level : usual;
     return netron_new(&options);
 }

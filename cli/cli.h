@@ -92,8 +92,8 @@ int cli_refuse(cli *c, const char *name, const char *message, const char *fix);
 /* A netron function returned `err`: what netron_last_error() knows of it. Returns `code`. */
 int cli_fail(cli *c, netron_err err, int code, const char *fix);
 
-/* A node that logs to standard error as --log says, else at the usual level. `id` may be NULL. NULL:
+/* A node as wanted, that logs to standard error as --log says, else at the usual level. NULL:
  * netron_last_error() says why. */
-netron *cli_node_new(const cli *c, const char *id, netron_log_level usual);
+netron *cli_node_new(const cli *c, const netron_options *wanted, netron_log_level usual);
 
 #endif

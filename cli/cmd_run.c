@@ -215,6 +215,8 @@ static const cli_option options[] = {
     {"listen", 'l', "URL", cli_parse_list, offsetof(cli_serving, listen),
         "listen there (ws://127.0.0.1:7070); may be repeated"},
     {"id", 0, "ID", cli_parse_text, offsetof(cli_serving, id), "the node's id (a fresh UUID)"},
+    {"threads", 0, "N", cli_parse_count, offsetof(cli_serving, threads),
+        "event loops, for services that are concurrent (1)"},
     {0},
 };
 

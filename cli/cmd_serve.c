@@ -28,6 +28,8 @@ static const cli_option options[] = {
         "serve what the shared object declares; may be repeated"},
     {"id", 0, "ID", cli_parse_text, offsetof(serve_options, how.id),
         "the node's id (a fresh UUID)"},
+    {"threads", 0, "N", cli_parse_count, offsetof(serve_options, how.threads),
+        "event loops, for services that are concurrent (1)"},
     {0},
 };
 

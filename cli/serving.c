@@ -93,7 +93,9 @@ static int run_node(cli *c, netron *node, const nt_module *const *modules, size_
 
 int cli_serve(cli *c, const cli_serving *how, const nt_module *const *modules, size_t count)
 {
-    netron *node = cli_node_new(c, how->id, NETRON_LOG_WARN);
+    netron_options wanted = {.id = how->id,
+        .threads = how->threads < UINT32_MAX ? (uint32_t)how->threads : UINT32_MAX};
+    netron *node = cli_node_new(c, &wanted, NETRON_LOG_WARN);
     if (node == NULL)
         return cli_fail(c, netron_last_error()->code, CLI_USAGE, NULL);
     /* Other people's handlers run here: an overflow of theirs should say whose it is. */

@@ -8,6 +8,7 @@
 typedef struct cli_serving {
     cli_list listen; /* empty: ws://127.0.0.1:7070 */
     const char *id;  /* NULL: a fresh one */
+    uint64_t threads; /* loops; 0: one */
 } cli_serving;
 
 /* Serve the modules until SIGINT, SIGTERM or a failure; prints where and what. Returns the exit

@@ -129,7 +129,7 @@ int cli_session_open(cli_session *session, cli *c)
     *session = (cli_session){.cli = c};
     session->signal_fd = signals_open(session);
     /* What this node has to say is in the error that is printed. */
-    session->node = cli_node_new(c, NULL, NETRON_LOG_NONE);
+    session->node = cli_node_new(c, &(netron_options){0}, NETRON_LOG_NONE);
     if (session->node == NULL)
         return cli_session_fail(session, netron_last_error()->code);
     netron_err err = NETRON_OK;

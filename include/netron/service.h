@@ -632,7 +632,7 @@ NT_FN void nt_each_end(void *stream)
     }                                                                                              \
     NT_END
 
-/* A whole program that serves one service: `program --listen ws://127.0.0.1:7070`. The same file,
+/* A whole program that serves one service: `program --listen ws://127.0.0.1:7070 --threads 2`. The same file,
  * built with -shared, is a module for `netron serve`. SELF is the address of a static object, or
  * NULL. */
 #define NETRON_MAIN(S, SELF)                                                                       \

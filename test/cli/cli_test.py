@@ -722,6 +722,17 @@ class Running(Case):
         self.assertEqual(node.about["services"], ["auth@3.1.4"])
         self.assertEqual(node.stop(), 0)
 
+    def test_several_loops_serve_as_one_does(self):
+        node = Node("run", str(HERE / "demo.c"), "--threads", "3", env=self.env)
+        for _ in range(4):  # each call is a connection, dealt to one loop or another
+            self.prints("8\n", "call", node.url, "demo", "add", "5", "3")
+        self.assertEqual((node.stop(), node.err), (0, ""))
+
+    def test_too_many_loops_are_refused(self):
+        done = netron("run", str(HERE / "demo.c"), "--threads", "257", env=self.env)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("threads: at most 256", done.stderr)
+
     def test_cplusplus(self):
         source = pathlib.Path(self.folder) / "auth.cpp"
         source.write_text((HERE / "auth.c").read_text())
