@@ -3,7 +3,6 @@
 
 #include "support/check.h"
 #include "support/far_end.h"
-#include "transport/link.h"
 
 #include <netron/dynamic.h>
 
@@ -76,11 +75,10 @@ static void test_a_call_that_follows_the_answer_at_once_finds_the_service(void *
     netron_value result;
     (void)state;
     uint32_t id = open_and_ask(&f);
-    nt_link_pause(f.far.link);
+    far_end_hold(&f.far);
     say_definition(&f, id);
     call_tick(&f, 7);
-    nt_link_resume(f.far.link);
-    far_end_turn(&f.far);
+    far_end_release(&f.far);
     assert_int_equal(f.published, NETRON_OK);
     netron_packet answer = far_end_receive(&f.far, &result);
     assert_int_equal(answer.id, 7);

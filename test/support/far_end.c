@@ -2,6 +2,7 @@
 #include "support/far_end.h"
 
 #include "support/check.h"
+#include "transport/link.h"
 
 #include <string.h>
 
@@ -171,6 +172,17 @@ void far_end_say(far_end *far, const void *data, size_t size)
 {
     assert_non_null(far->link);
     netron_link_received(far->link, data, size);
+    far_end_turn(far);
+}
+
+void far_end_hold(far_end *far)
+{
+    nt_link_pause(far->link);
+}
+
+void far_end_release(far_end *far)
+{
+    nt_link_resume(far->link);
     far_end_turn(far);
 }
 

@@ -46,6 +46,9 @@ void far_end_run(far_end *far, void (*fn)(netron_ctx *ctx, void *arg), void *arg
 
 /* One message to the node, and a turn. */
 void far_end_say(far_end *far, const void *data, size_t size);
+/* What is said from now on is not read yet; then it is read at once, as if one read had brought it. */
+void far_end_hold(far_end *far);
+void far_end_release(far_end *far);
 /* A packet with one value to the node, and a turn. */
 void far_end_send(far_end *far, const netron_packet *packet, const netron_value *payload);
 
