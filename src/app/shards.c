@@ -197,8 +197,8 @@ netron_err nt_shards_open(netron *node, unsigned count, uint32_t max_fibers, siz
     if (node->shards == NULL)
         return nt_no_memory();
     node->loop->is_shared = true;
-    node->dealer =
-        (nt_dealer){.events = &nt_front_events, .choose = choose, .on_dealt = on_dealt, .on_gone = on_gone};
+    node->dealer = (nt_dealer){
+        .events = &nt_front_events, .choose = choose, .on_dealt = on_dealt, .on_gone = on_gone};
     node->peers.dealer = &node->dealer;
     for (unsigned i = 0; i < count; i++) {
         NETRON_TRY(make(node, i, max_fibers, stack_bytes));

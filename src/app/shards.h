@@ -6,8 +6,8 @@
 
 /* Start `count` loops beside the node's own and deal accepted connections to all of them.
  * `max_fibers` and `stack_bytes` are those of one loop. */
-NETRON_MUST_CHECK netron_err nt_shards_open(netron *node, unsigned count, uint32_t max_fibers,
-    size_t stack_bytes);
+NETRON_MUST_CHECK netron_err nt_shards_open(
+    netron *node, unsigned count, uint32_t max_fibers, size_t stack_bytes);
 /* The node stops: once the connections that were dealt have gone, each shard ends with its last fiber;
  * node->shards_running tells. */
 void nt_shards_stop(netron *node);

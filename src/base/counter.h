@@ -5,8 +5,8 @@
 #ifndef NT_BASE_COUNTER_H
 #define NT_BASE_COUNTER_H
 
-#define NT_COUNT_UP(counter, by) __atomic_store_n(&(counter), (counter) + (by), __ATOMIC_RELAXED)
+#define NT_COUNT_UP(counter, by)   __atomic_store_n(&(counter), (counter) + (by), __ATOMIC_RELAXED)
 #define NT_COUNT_DOWN(counter, by) __atomic_store_n(&(counter), (counter) - (by), __ATOMIC_RELAXED)
-#define NT_COUNT_READ(counter) __atomic_load_n(&(counter), __ATOMIC_RELAXED)
+#define NT_COUNT_READ(counter)     __atomic_load_n(&(counter), __ATOMIC_RELAXED)
 
 #endif

@@ -11,8 +11,8 @@ nt_delivery nt_mailbox_put(nt_mailbox *box, nt_mail *mail)
             return NT_REFUSED;
         mail->next = newest;
         /* Release: the receiver sees what the sender wrote into the mail. */
-    } while (!atomic_compare_exchange_weak_explicit(&box->newest, &newest, mail,
-        memory_order_release, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(
+        &box->newest, &newest, mail, memory_order_release, memory_order_relaxed));
     return newest == NULL ? NT_DELIVERED_FIRST : NT_DELIVERED;
 }
 

@@ -1,8 +1,7 @@
 /* there.c - waiting functions called from a thread that is not the loop's: they run on a fiber
  * there while the caller waits. A fiber of another loop is suspended meanwhile; a plain thread blocks. */
-#include "peer/peer.h"
-
 #include "base/error.h"
+#include "peer/peer.h"
 
 typedef struct job {
     nt_mail mail; /* first; to the loop, and back to a fiber's */

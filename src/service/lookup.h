@@ -56,8 +56,8 @@ static inline bool nt_cached_is(const nt_cached *cached, nt_slice key, uint64_t 
            memcmp(cached->key, key.ptr, key.len) == 0;
 }
 
-static inline void nt_cached_keep(nt_cached *cached, nt_slice key, const struct nt_bound *bound,
-    uint64_t generation)
+static inline void nt_cached_keep(
+    nt_cached *cached, nt_slice key, const struct nt_bound *bound, uint64_t generation)
 {
     cached->bound = bound;
     cached->generation = generation;

@@ -121,8 +121,8 @@ static netron_err publish_here(void *arg)
     netron_scope scope = {0};
     NETRON_TRY(own_stub(a, &stub));
     offer answer = {.peer = a->peer, .stub = nt_stub_ref(stub)};
-    netron_err err = run_task(a->peer, "expose_service", stub->meta, stub->meta_size,
-        load_definition, &answer, &scope);
+    netron_err err = run_task(
+        a->peer, "expose_service", stub->meta, stub->meta_size, load_definition, &answer, &scope);
     if (err == NETRON_OK)
         err = answer.err;
     netron_scope_end(&scope);

@@ -1,10 +1,10 @@
 /* publish_test.c - a service that another node offers is called as soon as that node has said its id. */
 #include "service/publish.h"
 
+#include <netron/dynamic.h>
+
 #include "support/check.h"
 #include "support/far_end.h"
-
-#include <netron/dynamic.h>
 
 static const char hello[] = "{\"type\":\"client-id\",\"id\":\"hub\"}";
 static const char hub_id[] = "01a204e2-8e09-7ff8-938b-f9c67888f4c6";
@@ -16,8 +16,8 @@ typedef struct fixture {
     unsigned calls;
 } fixture;
 
-static netron_err handler(netron_ctx *ctx, void *user, netron_operation operation, netron_str member,
-    const netron_value *args, size_t count, netron_value *result)
+static netron_err handler(netron_ctx *ctx, void *user, netron_operation operation,
+    netron_str member, const netron_value *args, size_t count, netron_value *result)
 {
     fixture *f = user;
     (void)ctx, (void)operation, (void)member, (void)args, (void)count;
@@ -64,8 +64,8 @@ static void call_tick(fixture *f, uint32_t id)
 {
     netron_value parts[] = {netron_str_value(netron_s(hub_id)), netron_str_value(netron_s("tick"))};
     netron_value list = {.type = NETRON_TYPE_LIST, .as.list = {parts, 2}};
-    far_end_send(&f->far,
-        &(netron_packet){.id = id, .type = NETRON_PACKET_CALL, .impulse = true}, &list);
+    far_end_send(
+        &f->far, &(netron_packet){.id = id, .type = NETRON_PACKET_CALL, .impulse = true}, &list);
 }
 
 /* The answer and the call that needs it come in one read: no fiber runs between them. */

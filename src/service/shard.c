@@ -25,7 +25,8 @@ static void open_add(nt_mail *mail, bool cancelled)
         return;
     if (nt_map_put(&shard->by_key, netron_s(stub->key), offer, NULL) != NETRON_OK ||
         nt_map_put(&shard->by_id, netron_s(stub->id), offer, NULL) != NETRON_OK)
-        NT_WARN(shard->config.log, "%s runs on the node's own loop alone: out of memory", stub->key);
+        NT_WARN(
+            shard->config.log, "%s runs on the node's own loop alone: out of memory", stub->key);
     forget_lookups(shard);
 }
 
@@ -93,7 +94,8 @@ void nt_shards_withdraw(nt_stub *stub)
     atomic_store_explicit(&stub->is_withdrawn, true, memory_order_relaxed);
     nt_stub_ref(stub);
     for (unsigned i = 0; i < node->shard_count; i++)
-        if (node->shards[i] == NULL || !nt_loop_mail(node->shards[i]->loop, &stub->offers[i].remove))
+        if (node->shards[i] == NULL ||
+            !nt_loop_mail(node->shards[i]->loop, &stub->offers[i].remove))
             nt_stub_unref(stub); /* it has ended: nothing runs there */
     nt_stub_unref(stub);
 }
@@ -143,9 +145,7 @@ static bool find(nt_shard *shard, nt_slice payload)
         return false; /* a name that long is looked up at home */
     if (nt_cached_is(cached, (nt_slice){args.ptr, size}, shard->generation)) {
         shard->found_bound = cached->bound;
-        shard->found = cached->bound != NULL
-                           ? &cached->bound->stub->offers[shard->index]
-                           : NULL;
+        shard->found = cached->bound != NULL ? &cached->bound->stub->offers[shard->index] : NULL;
     } else {
         shard->found = find_slowly(shard, args, cached, size);
     }

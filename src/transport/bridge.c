@@ -232,8 +232,8 @@ static void flush_bridge(nt_flush *flush)
     send_input(NT_ITEM(flush, nt_bridge, flush));
 }
 
-nt_bridge *nt_bridge_deal(netron_listener *listener, nt_loop *front, int fd, bool is_tcp,
-    const char *from)
+nt_bridge *nt_bridge_deal(
+    netron_listener *listener, nt_loop *front, int fd, bool is_tcp, const char *from)
 {
     nt_bridge *b = calloc(1, sizeof *b);
     if (b == NULL)
@@ -279,10 +279,11 @@ void nt_bridge_ready(nt_bridge *b, const char *id, uint32_t extensions, uint32_t
 
 /* ---- front ---- */
 
-netron_err nt_bridge_take_socket(nt_bridge *b, const nt_link_events *events, void *owner,
-    netron_link **out)
+netron_err nt_bridge_take_socket(
+    nt_bridge *b, const nt_link_events *events, void *owner, netron_link **out)
 {
-    return nt_uv_adopt(b->front, b->scheme, b->limits, b->log, b->fd, b->is_tcp, events, owner, out);
+    return nt_uv_adopt(
+        b->front, b->scheme, b->limits, b->log, b->fd, b->is_tcp, events, owner, out);
 }
 
 void nt_bridge_refuse(nt_bridge *b)

@@ -62,30 +62,30 @@ struct nt_bridge {
     const nt_log *log;
     int fd;
     bool is_tcp;
-    char *id;             /* on_ready: the peer's; taken by the front */
+    char *id; /* on_ready: the peer's; taken by the front */
     uint32_t extensions, write_flags;
-    unsigned code;        /* on_close */
+    unsigned code; /* on_close */
     netron_err err;
-    const char *reason;   /* on_close: home's, valid until it has heard of the end */
+    const char *reason;     /* on_close: home's, valid until it has heard of the end */
     netron_bytes parts[16]; /* the batch for the front */
     size_t part_count;
 
     /* Home's. */
-    netron_link *link;    /* NULL: closed */
-    bool is_paused;       /* it does not take what the front has sent */
+    netron_link *link; /* NULL: closed */
+    bool is_paused;    /* it does not take what the front has sent */
     bool owes_taken;
 
     /* The front's. */
     bool is_front_closed;
     bool is_netron2;
-    nt_chunk *filling;    /* length and message, again and again */
-    nt_chunk *sent;       /* home reads it */
+    nt_chunk *filling; /* length and message, again and again */
+    nt_chunk *sent;    /* home reads it */
     nt_flush flush;
-    netron_err end_err;   /* why the socket closed */
-    char *end_reason;     /* taken by home; NULL: no memory for it */
+    netron_err end_err; /* why the socket closed */
+    char *end_reason;   /* taken by home; NULL: no memory for it */
 
-    nt_mail deal, output, ready, close, taken_in;         /* to the front */
-    nt_mail opened, input, taken_out, closed, gone;       /* home */
+    nt_mail deal, output, ready, close, taken_in;   /* to the front */
+    nt_mail opened, input, taken_out, closed, gone; /* home */
 };
 
 /* What links of home are made of. */
@@ -95,14 +95,14 @@ extern const nt_scheme nt_bridge_scheme;
 nt_bridge *nt_bridge_of(const netron_link *link);
 
 /* Home: deal an accepted socket. `fd` is taken on success. NULL: refused or out of memory. */
-nt_bridge *nt_bridge_deal(netron_listener *listener, nt_loop *front, int fd, bool is_tcp,
-    const char *from);
+nt_bridge *nt_bridge_deal(
+    netron_listener *listener, nt_loop *front, int fd, bool is_tcp, const char *from);
 /* Home: the session behind the link is ready. */
 void nt_bridge_ready(nt_bridge *bridge, const char *id, uint32_t extensions, uint32_t write_flags);
 
 /* Front: make the socket's link. Its events follow as for any other. */
-NETRON_MUST_CHECK netron_err nt_bridge_take_socket(nt_bridge *bridge,
-    const nt_link_events *events, void *owner, netron_link **out);
+NETRON_MUST_CHECK netron_err nt_bridge_take_socket(
+    nt_bridge *bridge, const nt_link_events *events, void *owner, netron_link **out);
 /* Front: it cannot be taken over; the socket is closed. */
 void nt_bridge_refuse(nt_bridge *bridge);
 /* Front: the link is open. */

@@ -1,7 +1,7 @@
 /* threads_test.c - a node with several loops: what runs where, what stays in order, and how it ends. */
-#include "pair.h"
-
 #include <netron/dynamic.h>
+
+#include "pair.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -101,7 +101,8 @@ netron_err crowd__spawned_impl(netron_ctx *ctx, crowd__self *self, uint64_t *res
     return NETRON_OK;
 }
 
-netron_err crowd__numbers_impl(netron_ctx *ctx, crowd__self *self, uint32_t n, crowd__numbers_out *out)
+netron_err crowd__numbers_impl(
+    netron_ctx *ctx, crowd__self *self, uint32_t n, crowd__numbers_out *out)
 {
     (void)ctx;
     (void)self;
