@@ -261,9 +261,16 @@ NT_FN bool nt_next_argument(nt_reader *args)
 /* Fail the call: argument `index` is missing or wrong (the reader knows how). 400. */
 NETRON_API netron_err netron_abi_bad_argument(struct netron_ctx *ctx, nt_reader *args,
     const nt_member *member, unsigned index);
-/* NETRON_OK when all arguments have been read, else 400. */
+/* Not all that came were arguments. 400. */
 NETRON_API netron_err netron_abi_end_arguments(struct netron_ctx *ctx, nt_reader *args,
     const nt_member *member);
+/* NETRON_OK when all arguments have been read, else 400. */
+NT_FN netron_err nt_end_arguments(struct netron_ctx *ctx, nt_reader *args, const nt_member *member)
+{
+    if (NT_LIKELY(args->left == 0 && args->at == args->end))
+        return NETRON_OK;
+    return netron_abi_end_arguments(ctx, args, member);
+}
 
 /* Begin the reply; NULL when it cannot be written (netron_abi_reply_end() says why). */
 NETRON_API nt_writer *netron_abi_reply_begin(struct netron_ctx *ctx);

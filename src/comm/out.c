@@ -61,7 +61,6 @@ static void send_reference(nt_out *out)
 {
     nt_request *request = out->request;
     out->request = NULL;
-    nt_loop_fiber(out->loop)->before_suspend = NULL;
     request->out = NULL;
     if (out->is_local) {
         nt_local_answer_stream(request->local, out);
@@ -79,9 +78,8 @@ static void send_reference(nt_out *out)
         out->is_gone = true;
 }
 
-static void before_suspend(void *arg)
+void nt_out_suspends(nt_out *out)
 {
-    nt_out *out = arg;
     if (out->request != NULL)
         send_reference(out);
 }
@@ -103,9 +101,6 @@ netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out)
     o->request = request;
     o->owns_ctx = true;
     request->out = o;
-    nt_fiber *fiber = nt_loop_fiber(o->loop);
-    fiber->before_suspend = before_suspend;
-    fiber->before_arg = o;
     *out = o;
     return NETRON_OK;
 }
@@ -232,7 +227,6 @@ netron_err nt_out_finish(nt_out *out, netron_err err, const char *reason)
 {
     /* Nothing has left: an ordinary failure of the call. */
     if (out->request != NULL && err != NETRON_OK) {
-        nt_loop_fiber(out->loop)->before_suspend = NULL;
         out->request->out = NULL;
         close_table(out);
         free(out);

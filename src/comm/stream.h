@@ -70,6 +70,9 @@ struct nt_out {
     nt_writer writer;
 };
 
+/* The handler of the call it answers is about to suspend: the reference leaves now. */
+void nt_out_suspends(nt_out *out);
+
 /* ---- reading ---- */
 
 /* A reader of stream `id` that the far side writes. NETRON_TOO_MANY, NETRON_CONFLICT. */
