@@ -28,7 +28,8 @@ typedef struct bench_options {
     uint64_t bytes;    /* of one bulk transfer */
     unsigned request;  /* bytes of a call on the wire */
     unsigned reply;    /* bytes of its answer; of an item */
-    unsigned server;   /* the server's process, whose processor time is measured too; 0: not */
+    unsigned server;   /* the server's process; its processor time and that of what it has started
+                        * are measured too; 0: not */
     bool futures;      /* call by futures, not from a fiber each */
     bool epoll;        /* wait in epoll, not in recv */
     bool later;        /* call what waits before it answers */

@@ -62,7 +62,7 @@ class Bench:
         self.sizes = sizes
 
     def fill(self, words, **more):
-        values = _Values(self.places, more, self.sizes)
+        values = _Values(more, self.places, self.sizes)
         return [word.format_map(values) for word in words]
 
     def serve(self, subject):
@@ -74,7 +74,8 @@ class Bench:
         return Server(command, url, spec.ready)
 
     def client(self, subject, server):
-        words = self.fill(subject.client, url=server.url if server else "")
+        less = {name: min(most, self.places[name]) for name, most in subject.most.items()}
+        words = self.fill(subject.client, url=server.url if server else "", **less)
         return [*words, "--server", str(server.pid)] if server else words
 
     def limit(self):

@@ -62,6 +62,16 @@ def stop(process):
             process.wait()
 
 
+def family(pid):
+    """The process and all that it has started, as far as they still run."""
+    pids = [pid]
+    for parent in pids:  # grows meanwhile
+        for path in glob.glob(f"/proc/{parent}/task/*/children"):
+            with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+                pids += map(int, file.read().split())
+    return pids
+
+
 class Server:
     """A server that has said that it listens: `ready` is what it prints then, with its real address
     as the first group if that is not `url`."""
@@ -104,17 +114,24 @@ class Server:
     def pid(self):
         return self.process.pid
 
+    def pids(self):
+        """Of it and of the programs that it has started."""
+        return family(self.pid)
+
     def cpu_ns(self):
-        """Processor time of all its threads."""
+        """Processor time of all their threads."""
         total = 0
-        for path in glob.glob(f"/proc/{self.pid}/task/*/schedstat"):
+        for path in (path for pid in self.pids() for path in glob.glob(f"/proc/{pid}/task/*/schedstat")):
             with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
                 total += int(file.read().split()[0])
         return total
 
     def resident_bytes(self):
-        with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        total = 0
+        for pid in self.pids():
+            with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+                total += int(file.read().split()[1])
+        return total * os.sysconf("SC_PAGE_SIZE")
 
     def why(self):
         """What there is to say of a server when its client failed."""

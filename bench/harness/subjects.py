@@ -3,7 +3,7 @@
 A command is a list of words with {placeholders}: {url} of the server, {bin} where our programs are,
 and whatever Settings and Sizes know ({seconds}, {bytes}, {ws_request} …).
 """
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
 TIMED = ("--seconds", "{seconds}", "--warm-up", "{warm_up}")
@@ -75,6 +75,7 @@ class Subject:
     once: bool = False             # too slow, or too steady, for every round
     is_minor: bool = False         # not in a quick run, unless it is asked for
     is_ours: bool = False
+    most: dict = field(default_factory=dict, compare=False)  # what of Settings is less for it
 
     @property
     def counts_syscalls(self):

@@ -18,6 +18,6 @@ PEER = Peer(
     url="tcp://127.0.0.1:0",
     client=("{out}/grpc",),
     shapes=("1", "64", "1024", "100x64", "stream"),
-    items=10000,
+    most={"items": 10000},
     version=("dpkg-query", "-W", "-f", "${Version}", "libgrpc++-dev"),
 )

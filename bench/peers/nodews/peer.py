@@ -11,5 +11,6 @@ PEER = Peer(
     server=("node", "{out}/ws.js", "serve"),
     url="ws://127.0.0.1:0",
     client=("node", "{out}/ws.js"),
-    version=("node", "-p", "'ws 8, Node.js ' + process.version"),
+    version=("node", "-p", "require('{out}/node_modules/ws/package.json').version + ', Node.js ' + "
+             "process.version"),
 )
