@@ -11,6 +11,7 @@ PEER = Peer(
     server=("node", "{out}/ws.js", "serve"),
     url="ws://127.0.0.1:0",
     client=("node", "{out}/ws.js"),
+    shapes=("1", "64", "1024", "100x64", "download", "upload", "events", "idle"),
     version=("node", "-p", "require('{out}/node_modules/ws/package.json').version + ', Node.js ' + "
              "process.version"),
 )
