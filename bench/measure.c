@@ -4,10 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum {
@@ -66,6 +68,8 @@ static const struct option {
     {"--bytes", parse_count, offsetof(bench_options, bytes)},
     {"--request", parse_few, offsetof(bench_options, request)},
     {"--reply", parse_few, offsetof(bench_options, reply)},
+    {"--services", parse_few, offsetof(bench_options, services)},
+    {"--active", parse_few, offsetof(bench_options, active)},
     {"--server", parse_few, offsetof(bench_options, server)},
     {"--futures", parse_flag, offsetof(bench_options, futures)},
     {"--epoll", parse_flag, offsetof(bench_options, epoll)},
@@ -86,6 +90,7 @@ bench_options bench_parse(int argc, char **argv, const char *about)
 {
     bench_options options = {.connections = 1,
         .inflight = 1,
+        .services = 1,
         .warm_up = 0.1,
         .seconds = 1,
         .items = 1000000,
@@ -236,6 +241,17 @@ void bench_print(bench_meter *meter)
 }
 
 /* ---- the rest ---- */
+
+unsigned bench_raise_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        bench_fail("getrlimit: %s", strerror(errno));
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        bench_fail("setrlimit: %s", strerror(errno));
+    return files.rlim_cur > UINT_MAX ? UINT_MAX : (unsigned)files.rlim_cur;
+}
 
 void bench_hold(unsigned connections)
 {

@@ -4,14 +4,16 @@ import contextlib
 import dataclasses
 import json
 import math
+import resource
 import socket
 import time
 
 from .machine import Watch
-from .process import Failed, Holder, Server, run_client
+from .process import SERVER_CORE, Failed, Holder, Server, run_client
 
 DISTURBED = 0.20  # of a core, used by others
 SETTLE_SECONDS = 0.2
+SPARE_FILES = 64  # of a process, for all that is no connection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Settings:
     idle: int = 10000
     subscribers: int = 10000
     memory_calls: int = 4000000
+    many: int = 50000         # connections, as far as the limit of open files allows
+    active: int = 1000        # of them, that call
 
 
 QUICK = Settings(seconds=0.3, warm_up=0.1, rounds=3, repeats=1, bytes=1 << 28, idle=2000,
@@ -71,7 +75,7 @@ class Bench:
         spec, port = subject.server, str(free_port())
         url = self.fill([spec.url])[0].replace("PORT", port)
         command = [word.replace("PORT", port) for word in self.fill(spec.command, url=url)]
-        return Server(command, url, spec.ready)
+        return Server(command, url, spec.ready, core=None if spec.all_cores else SERVER_CORE)
 
     def client(self, subject, server):
         less = {name: min(most, self.places[name]) for name, most in subject.most.items()}
@@ -84,7 +88,8 @@ class Bench:
 
     def run(self, subject):
         """One sample. Failed: it came to nothing."""
-        return {"rate": self._run_rate, "idle": self._run_idle}[subject.how](subject)
+        how = {"rate": self._run_rate, "idle": self._run_idle, "many": self._run_many}
+        return how[subject.how](subject)
 
     def _run_rate(self, subject):
         with self.serve(subject) as server, self._beside(subject, server):
@@ -127,6 +132,26 @@ class Bench:
         if len(said) == 2:
             extra["allocated"] = (said[1] - said[0]) / (many - few)
         return Sample(value=(large - small) / (many - few) * subject.shape.scale, calls=many, extra=extra)
+
+
+    def _run_many(self, subject):
+        """The rate of some among as many connections as there can be, and what the others cost."""
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        wanted = min(self.settings.many, most - SPARE_FILES)
+        words = dataclasses.replace(subject, most={"many": wanted})
+        with self.serve(subject) as server, Holder(self.client(words, server)) as holder:
+            resident = []
+            for _ in range(2):
+                count = holder.wait()
+                time.sleep(SETTLE_SECONDS)
+                resident.append(server.resident_bytes())
+                holder.go_on()
+            said, errors = read_result(holder.rest()), holder.said()
+        why = f"the hard limit of open files is {most}" if wanted < self.settings.many else "as many as aimed at"
+        extra = {"connections": count, "limit": errors or why,
+                 "bytes_each": (resident[1] - resident[0]) / max(count - 1, 1)}
+        return Sample(value=said["rate"], calls=said["calls"], seconds=said["seconds"],
+                      client_cpu_ns=said["client_cpu_ns"], server_cpu_ns=said["server_cpu_ns"], extra=extra)
 
 
 class _Values(dict):

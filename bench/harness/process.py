@@ -46,8 +46,10 @@ def tail(file, lines=5):
 
 
 def spawn(command, core, **pipes):
+    """`core`: None for all of them."""
+    words = list(command) if core is None else pinned(command, core)
     try:
-        return subprocess.Popen(pinned(command, core), preexec_fn=die_with_parent, **pipes)
+        return subprocess.Popen(words, preexec_fn=die_with_parent, **pipes)
     except OSError as error:
         raise Failed(f"{command[0]}: {error.strerror}") from error
 
@@ -76,14 +78,15 @@ class Server:
     """A server that has said that it listens: `ready` is what it prints then, with its real address
     as the first group if that is not `url`."""
 
-    def __init__(self, command, url, ready=r"listening on (\S+)"):
+    def __init__(self, command, url, ready=r"listening on (\S+)", core=SERVER_CORE):
         self.command = command
         self.url = url
+        self.core = core
         self.ready = re.compile(ready)
 
     def __enter__(self):
         self.errors = tempfile.TemporaryFile()
-        self.process = spawn(self.command, SERVER_CORE, stdout=subprocess.PIPE, stderr=self.errors)
+        self.process = spawn(self.command, self.core, stdout=subprocess.PIPE, stderr=self.errors)
         try:
             self._wait_until_ready()
         except BaseException:
@@ -198,3 +201,14 @@ class Holder:
     def go_on(self):
         self.process.stdin.write(b"\n")
         self.process.stdin.flush()
+
+    def rest(self):
+        """What it prints from now to its end."""
+        printed = self.process.stdout.read().decode(errors="replace")
+        if self.process.wait() != 0:
+            raise Failed(f"{os.path.basename(self.command[0])}: {self.said()}")
+        return printed
+
+    def said(self):
+        """On standard error."""
+        return tail(self.errors)

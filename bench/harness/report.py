@@ -42,9 +42,9 @@ class Row:
     def ratios(self, floor):
         return quartiles([sample.ratio(floor) for sample in self.used])
 
-    def cpu_ratio(self, floor):
-        ratios = [sample.server_cpu_ns / sample.floors[floor].server_cpu_ns for sample in self.used
-                  if sample.floors[floor].server_cpu_ns > 0]
+    def cpu_ratio(self, floor, field="server_cpu_ns"):
+        ratios = [getattr(sample, field) / getattr(sample.floors[floor], field) for sample in self.used
+                  if getattr(sample.floors[floor], field) > 0]
         return statistics.median(ratios) if ratios else None
 
     def aims(self):
@@ -118,6 +118,76 @@ def table(shape, title, rows):
     return lines + [""]
 
 
+def times(value):
+    return "" if value is None else f" ({value:.{2 if value >= 0.1 else 4}f}x)"
+
+
+def growth_table(shape, title, rows):
+    """Each size beside the smallest of its kind."""
+    lines = [f"### {title}", "",
+             f"| {shape.grows} | calls/s | of the first [quartiles] | server µs per call | client µs per call |",
+             "|---:|---|---|---|---|"]
+    for row in rows:
+        first = row.subject.floors[0] if row.subject.floors else None
+        server, client = (cell_cpu(row, field) + times(row.cpu_ratio(first, field) if first else None)
+                          for field in ("server_cpu_ns", "client_cpu_ns"))
+        size = f"{row.subject.size:,}".replace(",", THIN)
+        lines.append(f"| {size} `{row.subject.name}` | {cell_value(row)} | {cell_ratio(row)} | {server} | "
+                     f"{client} |")
+    return lines + [""]
+
+
+def many_remark(row):
+    """What a run with as many connections as possible met."""
+    extra = row.samples[-1].extra
+    return (f"`{row.subject.name}`: {extra['connections']} connections ({extra['limit']}), "
+            f"{extra['bytes_each'] / 1024:.2f} KiB of the server each")
+
+
+# ---- peers side by side ----
+
+COMPARED = ("1", "64", "1024", "100x64", "stream", "download", "upload", "events", "idle")
+
+
+def best_of_ours(rows):
+    ours = [row for row in rows if row.subject.is_ours and row.subject.name.startswith("ws-")
+            and not row.subject.beside]
+    pick = min if rows[0].subject.lower_is_better else max
+    return pick(ours, key=lambda row: row.quartiles()[1]) if ours else None
+
+
+def times_of_peer(ours, row):
+    """How many times ours is better: by shares of the floor where both have them."""
+    if row.subject.lower_is_better:
+        return row.quartiles()[1] / ours.quartiles()[1] if ours.quartiles()[1] > 0 else None
+    floor = row.subject.floors[0] if row.subject.floors else None
+    if floor not in ours.subject.floors:
+        return None
+    theirs = row.ratios(floor)[1]
+    return ours.ratios(floor)[1] / theirs if theirs > 0 else None
+
+
+def peers_table(groups):
+    """Ours beside each peer: how many times as fast, or how many times less memory."""
+    shapes = [name for name in COMPARED if name in groups and best_of_ours(groups[name])]
+    peers = {}
+    for name in shapes:
+        ours = best_of_ours(groups[name])
+        for row in groups[name]:
+            if not row.subject.is_ours and not row.subject.is_floor:
+                peers.setdefault(row.subject.title, {})[name] = times_of_peer(ours, row)
+    if not peers:
+        return []
+    lines = ["### Netron over ws beside each peer", "",
+             "How many times its rate, or for `idle` how many times less memory: quotients of shares of the "
+             "floor, the best of Netron's subjects over ws in each column.", "",
+             "| | " + " | ".join(shapes) + " |", "|---|" + "---:|" * len(shapes)]
+    for title, found in peers.items():
+        cells = [f"{number(found[name])}x" if found.get(name) else "" for name in shapes]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return lines + [""]
+
+
 @dataclasses.dataclass
 class Report:
     """Everything there is to tell about one campaign."""
@@ -148,7 +218,9 @@ class Report:
     def markdown(self):
         lines = []
         for name, rows in self.by_shape().items():
-            lines += table(rows[0].subject.shape, self.titles[name], rows)
+            draw = growth_table if rows[0].subject.shape.grows else table
+            lines += draw(rows[0].subject.shape, self.titles[name], rows)
+        lines += peers_table(self.by_shape())
         return "\n".join(lines + self._about() + self._troubles())
 
     def _about(self):
@@ -177,6 +249,8 @@ class Report:
                  "`./bench/run --install-peers` installs all of them)"
                  for title, packages in self.missing]
         lines += [f"* Failed: {name}: {text}" for name, text in self.problems.items()]
+        lines += [f"* {many_remark(row)}." for row in self.rows
+                  if row.subject.how == "many" and row.samples]
         lines += [f"* {text}" for text in self.remarks]
         return lines + [""] if lines else []
 
@@ -199,6 +273,8 @@ class Report:
             "unit": row.subject.shape.unit, "median": median, "quartiles": [lower, upper],
             "ratios": {name: dict(zip(("lower", "median", "upper"), row.ratios(name)))
                        for name in row.subject.floors},
+            "size": row.subject.size or None,
+            "server_cpu_ns": row.median("server_cpu_ns"), "client_cpu_ns": row.median("client_cpu_ns"),
             "syscalls_per_call": row.syscalls,
             "aims": [{"aim": text, "reached": reached} for text, reached in row.aims()],
             "is_calm": bool(row.calm),

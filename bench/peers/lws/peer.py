@@ -12,7 +12,7 @@ PEER = Peer(
     url="ws://127.0.0.1:0",
     client=("{out}/lws",),
     shapes=("1", "64", "1024", "100x64", "stream", "download", "upload", "events", "idle"),
-    most={"items": 100000, "bytes": 1 << 28},
+    most={"items": 100000, "bytes": 1 << 28, "idle": 3000, "subscribers": 1000},
     version=("dpkg-query", "-W", "-f", "${Version}", "libwebsockets-dev"),
-    note="waits in poll, its default, and makes a system call of each message",
+    note="waits in poll, its default, which looks at every connection each time, and makes a system call of each message",
 )
