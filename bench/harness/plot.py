@@ -53,8 +53,8 @@ class Group:
         self.is_less = rows[0].subject.lower_is_better
         self.title = title + (" – less is better" if self.is_less else "")
         floors = {row.subject.name: row for row in rows if row.subject.is_floor}
-        shown = [row for row in rows if not row.subject.is_floor and (row.subject.floors or self.is_less)]
-        names = dict.fromkeys(row.subject.floors[0] for row in shown if row.subject.floors)
+        shown = [row for row in rows if not row.subject.is_floor and (row.floors or self.is_less)]
+        names = dict.fromkeys(row.floors[0] for row in shown if row.floors)
         ours = [row for row in shown if row.subject.is_ours]
         peers = [row for row in shown if not row.subject.is_ours]
         peers.sort(key=lambda row: self.quartiles(row)[1], reverse=not self.is_less)
@@ -67,7 +67,7 @@ class Group:
     def quartiles(self, row):
         if self.is_less:
             return row.quartiles()
-        return (1, 1, 1) if row.subject.is_floor else row.ratios(row.subject.floors[0])
+        return (1, 1, 1) if row.subject.is_floor else row.ratios(row.floors[0])
 
     @property
     def height(self):

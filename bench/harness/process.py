@@ -15,6 +15,7 @@ import time
 
 START_SECONDS = 20
 STOP_SECONDS = 5
+FILES = 65536
 SERVER_CORE, CLIENT_CORE = 0, 1
 PR_SET_PDEATHSIG = 1
 
@@ -32,6 +33,13 @@ def pinned(command, core):
     if cores() < 2 or shutil.which("taskset") is None:
         return list(command)
     return ["taskset", "-c", str(core), *command]
+
+
+def raise_files():
+    """What starts from here may open as many files as the most connections need: peers do not ask for
+    more themselves."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, FILES) if most >= 0 else FILES, most))
 
 
 def die_with_parent():

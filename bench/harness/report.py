@@ -33,6 +33,11 @@ class Row:
         self.calm = [sample for sample in self.samples if not sample.is_disturbed]
         self.used = self.calm or self.samples
 
+    @property
+    def floors(self):
+        """Names of those that were measured beside it: none when it was itself only run as a floor."""
+        return [name for name in self.subject.floors if all(name in sample.floors for sample in self.used)]
+
     def quartiles(self):
         return quartiles([sample.value for sample in self.used])
 
@@ -50,6 +55,8 @@ class Row:
     def aims(self):
         """(text, reached) of each."""
         for aim in self.subject.aims:
+            if aim.floor and aim.floor not in self.floors:
+                continue
             if aim.share is not None:
                 yield f"≥ {aim.share:.2f} of {aim.floor}", self.ratios(aim.floor)[1] >= aim.share
             if aim.value is not None:
@@ -78,11 +85,11 @@ def cell_value(row):
 
 def cell_ratio(row):
     parts = []
-    for name in row.subject.floors:
+    for name in row.floors:
         lower, median, upper = row.ratios(name)
         spread = f" [{lower:.2f}–{upper:.2f}]" if len(row.used) > 1 else ""
         parts.append(f"{median:.{2 if median >= 0.1 else 3}f}{spread}" +
-                     ("" if name == row.subject.floors[0] else f" of {name}"))
+                     ("" if name == row.floors[0] else f" of {name}"))
     return "; ".join(parts)
 
 
@@ -93,7 +100,7 @@ def cell_cpu(row, field):
 
 def cell_server_cpu(row):
     text = cell_cpu(row, "server_cpu_ns")
-    ratio = row.cpu_ratio(row.subject.floors[0]) if row.subject.floors else None
+    ratio = row.cpu_ratio(row.floors[0]) if row.floors else None
     return f"{text} ({ratio:.2f}x)" if ratio is not None and text != "–" else text
 
 
@@ -128,7 +135,7 @@ def growth_table(shape, title, rows):
              f"| {shape.grows} | calls/s | of the first [quartiles] | server µs per call | client µs per call |",
              "|---:|---|---|---|---|"]
     for row in rows:
-        first = row.subject.floors[0] if row.subject.floors else None
+        first = row.floors[0] if row.floors else None
         server, client = (cell_cpu(row, field) + times(row.cpu_ratio(first, field) if first else None)
                           for field in ("server_cpu_ns", "client_cpu_ns"))
         size = f"{row.subject.size:,}".replace(",", THIN)
@@ -160,8 +167,8 @@ def times_of_peer(ours, row):
     """How many times ours is better: by shares of the floor where both have them."""
     if row.subject.lower_is_better:
         return row.quartiles()[1] / ours.quartiles()[1] if ours.quartiles()[1] > 0 else None
-    floor = row.subject.floors[0] if row.subject.floors else None
-    if floor not in ours.subject.floors:
+    floor = row.floors[0] if row.floors else None
+    if floor not in ours.floors:
         return None
     theirs = row.ratios(floor)[1]
     return ours.ratios(floor)[1] / theirs if theirs > 0 else None
@@ -272,7 +279,7 @@ class Report:
             "name": row.subject.name, "title": row.subject.title, "shape": row.subject.shape.name,
             "unit": row.subject.shape.unit, "median": median, "quartiles": [lower, upper],
             "ratios": {name: dict(zip(("lower", "median", "upper"), row.ratios(name)))
-                       for name in row.subject.floors},
+                       for name in row.floors},
             "size": row.subject.size or None,
             "server_cpu_ns": row.median("server_cpu_ns"), "client_cpu_ns": row.median("client_cpu_ns"),
             "syscalls_per_call": row.syscalls,
