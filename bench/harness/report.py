@@ -240,12 +240,16 @@ class Report:
             f"Machine: {m['processor']}, {m['cores']} cores{virtual}, {m['memory']}, {m['distribution']}, "
             f"{m['system']}; {pins}.",
             f"Versions: {versions}.",
-            f"Rounds: {s.rounds}, {s.seconds:g} s each after {s.warm_up:g} s of warm-up, each subject right "
+            f"Rounds: {self._rounds()}, {s.seconds:g} s each after {s.warm_up:g} s of warm-up, each subject right "
             f"after its floors; {self.repeated} runs repeated because others used over 20 % of a core, "
             f"{self.disturbed} stayed disturbed: they count only where there are no others (†).",
             f"Stripped: {', '.join(self._files())}.",
             f"Bytes on the wire: {sizes}." if sizes else "",
             ""]
+
+    def _rounds(self):
+        s = self.settings
+        return f"{s.rounds} (peers: {s.peer_rounds})" if s.peer_rounds < s.rounds else str(s.rounds)
 
     def _files(self):
         for name, (kib, most) in self.files.items():

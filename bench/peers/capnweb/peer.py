@@ -11,6 +11,7 @@ PEER = Peer(
     server=("node", "{out}/capnweb.mjs", "serve"),
     url="ws://127.0.0.1:0",
     client=("node", "{out}/capnweb.mjs"),
+    minor=("1024", "100x64"),
     version=("node", "-p", "require('{out}/node_modules/capnweb/package.json').version + ', Node.js ' + "
              "process.version"),
 )

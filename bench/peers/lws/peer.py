@@ -13,6 +13,7 @@ PEER = Peer(
     client=("{out}/lws",),
     shapes=("1", "64", "1024", "100x64", "stream", "download", "upload", "events", "idle"),
     most={"items": 100000, "bytes": 1 << 28, "idle": 3000, "subscribers": 1000},
+    minor=("1024", "100x64", "idle"),
     version=("dpkg-query", "-W", "-f", "${Version}", "libwebsockets-dev"),
     note="waits in poll, its default, which looks at every connection each time, and makes a system call of each message",
 )

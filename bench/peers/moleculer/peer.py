@@ -13,6 +13,7 @@ PEER = Peer(
     client=("node", "{out}/moleculer.js"),
     shapes=("1", "64", "1024"),
     note="has one connection between two nodes, so there is no run with 100 of them",
+    minor=("1024",),
     version=("node", "-p", "require('{out}/node_modules/moleculer/package.json').version + ', Node.js ' + "
              "process.version"),
 )

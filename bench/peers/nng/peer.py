@@ -15,5 +15,6 @@ PEER = Peer(
     more={"download": ("--inflight", "16"), "upload": ("--inflight", "16")},
     note="drops answers when more than 64 wait on a connection, so not more are in flight; its bulk is 16 "
          "calls with a chunk each at a time",
+    minor=("100x64", "idle"),
     version=("dpkg-query", "-W", "-f", "${Version}", "libnng-dev"),
 )

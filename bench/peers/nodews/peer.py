@@ -12,6 +12,7 @@ PEER = Peer(
     url="ws://127.0.0.1:0",
     client=("node", "{out}/ws.js"),
     shapes=("1", "64", "1024", "100x64", "download", "upload", "events", "idle"),
+    minor=("100x64", "idle"),
     version=("node", "-p", "require('{out}/node_modules/ws/package.json').version + ', Node.js ' + "
              "process.version"),
 )

@@ -12,6 +12,7 @@ PEER = Peer(
     server=("node", "{out}/socketio.js", "serve"),
     url="ws://127.0.0.1:0",
     client=("node", "{out}/socketio.js"),
+    minor=("1024", "100x64"),
     version=("node", "-p", "require('{out}/node_modules/socket.io/package.json').version + "
              "', Node.js ' + process.version"),
 )
