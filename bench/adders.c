@@ -35,7 +35,7 @@ netron_err bench_expose_adders(netron *node, unsigned count)
 {
     static adder__self self;
     named_adder *adders = calloc(count, sizeof *adders);
-    if (adders == NULL)
+    if (adders == NULL && count != 0)
         return NETRON_NO_MEMORY;
     for (unsigned i = 0; i < count; i++) {
         named_adder *one = &adders[i];

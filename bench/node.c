@@ -1,6 +1,6 @@
 /* node.c - our server in the bench.
  *
- * usage: node URL... [--services N]      N adders beside the calculator
+ * usage: node URL... [--services N] [--threads N]      N adders beside the calculator; N loops
  *
  * Its first lines are "listening on URL", with the real port, one for each URL.
  */
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 static const char usage[] =
-    "node ws://127.0.0.1:0 | tcp://127.0.0.1:0 | unix:/path ... [--services N]";
+    "node ws://127.0.0.1:0 | tcp://127.0.0.1:0 | unix:/path ... [--services N] [--threads N]";
 
 static void must(netron_err err, const char *what)
 {
@@ -35,19 +35,39 @@ static void tell_addresses(const netron *node)
     fflush(stdout);
 }
 
-int main(int argc, char **argv)
+typedef struct setup {
+    char **urls; /* the first `count` */
+    int count;
+    unsigned services, threads;
+} setup;
+
+static setup parse(int argc, char **argv)
 {
-    bench_raise_files();
-    netron *node = netron_new(NULL);
-    must(node != NULL ? bench_expose(node) : NETRON_NO_MEMORY, "calculator");
+    setup s = {.urls = argv, .threads = 1};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--services") == 0)
-            must(bench_expose_adders(node, parse_count(argv[++i])), "adders");
+            s.services = parse_count(argv[++i]);
+        else if (strcmp(argv[i], "--threads") == 0)
+            s.threads = parse_count(argv[++i]);
         else
-            must(netron_listen(node, argv[i]), argv[i]);
+            s.urls[s.count++] = argv[i];
     }
-    if (netron_listening(node, 0) == NULL)
+    if (s.count == 0)
         bench_fail("usage: %s", usage);
+    return s;
+}
+
+int main(int argc, char **argv)
+{
+    setup s = parse(argc, argv);
+    bench_raise_files();
+    if (s.threads > 1)
+        bench_fail("a node has one loop");
+    netron *node = netron_new(NULL);
+    must(node != NULL ? bench_expose(node) : NETRON_NO_MEMORY, "calculator");
+    must(bench_expose_adders(node, s.services), "adders");
+    for (int i = 0; i < s.count; i++)
+        must(netron_listen(node, s.urls[i]), s.urls[i]);
     tell_addresses(node);
     int code = netron_run(node);
     netron_free(node);

@@ -189,7 +189,7 @@ def _ws_only():
                 aims=({"share": 0.90, "cpu": 1.35},))
     yield _ours("server-1024", "Netron's server under a raw client", "ws", "1024",
                 program="raw_client", is_minor=True)
-    yield _ours("ws-burn", "Netron over ws, one loop", "ws", "burn", floors=())
+    yield from _burn()
     yield _ours("ws-stream", "Netron over ws", "ws", "stream", aims=({"value": 40e6},))
     yield _ours("tcp-stream", "Netron over tcp", "tcp", "stream", is_minor=True)
     yield _ours("ws-download", "Netron over ws", "ws", "download", aims=({"share": 0.85},))
@@ -203,6 +203,19 @@ def _ws_only():
     yield _ours("ws-64-beside-idle", "Netron over ws, 64 fibers beside idle connections", "ws",
                 "64", floors=("ws-64",), aims=({"share": 0.95},), once=True,
                 beside=("{bin}/client", "idle", "{url}", "--connections", "{idle}"))
+
+
+LOOPS = 2
+
+
+def _burn():
+    """One loop on one core; then two on both, for which the client competes. The second is compared with
+    the first."""
+    yield _ours("ws-burn", "Netron over ws, one loop", "ws", "burn", floors=())
+    more = _ours(f"ws-burn-{LOOPS}", f"Netron over ws, {LOOPS} loops on all cores", "ws", "burn",
+                 floors=("ws-burn",), aims=({"share": 1.85},))
+    command = ("{bin}/node", "{url}", "--threads", str(LOOPS))
+    yield replace(more, server=ServerSpec(command, NODE_URLS["ws"], all_cores=True))
 
 
 # ---- growth: each size beside the smallest one of its kind ----
