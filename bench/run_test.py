@@ -170,6 +170,10 @@ class TestParts(unittest.TestCase):
         self.assertEqual([report.number(value) for value in (0.1234, 99.5, 1234, 12345, 1234567, 4e9)],
                          ["0.123", "99.5", "1234", "12.3 k", "1.23 M", "4.00 G"])
 
+    def test_ratios(self):
+        self.assertEqual([report.ratio(value) for value in (12.341, 1, 0.5, 0.0123, 0.00071, 0)],
+                         ["12.34", "1.00", "0.50", "0.012", "0.00071", "0.00"])
+
     def test_strace_summary(self):
         summary = ("% time     seconds  usecs/call     calls    errors syscall\n"
                    "------ ----------- ----------- --------- --------- ----------------\n"

@@ -6,15 +6,17 @@ legible on any page.
 import math
 from xml.sax.saxutils import escape
 
-from .report import number
+from .report import number, ratio
 
 STYLE = """
+text { paint-order: stroke; stroke: #fcfcfb; stroke-width: 3px; stroke-linejoin: round }
 .page { fill: #fcfcfb } .ink { fill: #1a1a19 } .soft { fill: #5f5e59 } .title { font-weight: 600 }
 .ours { fill: #2a78d6 } .peer { fill: #a9a79f } .floor { fill: #dcdad3 }
 .grid { stroke: #e6e4dd } .one { stroke: #8a8880 } .spread { stroke: #1a1a19; stroke-width: 1.5 }
 .server { stroke: #2a78d6; fill: none; stroke-width: 2 } .client { stroke: #c2571a; fill: none; stroke-width: 2 }
 .dot-server { fill: #2a78d6 } .dot-client { fill: #c2571a }
 @media (prefers-color-scheme: dark) {
+text { stroke: #1a1a19 }
 .page { fill: #1a1a19 } .ink { fill: #f2f1ed } .soft { fill: #b5b3aa }
 .ours { fill: #3987e5 } .peer { fill: #77756d } .floor { fill: #45443f }
 .grid { stroke: #35342f } .one { stroke: #9b9990 } .spread { stroke: #f2f1ed }
@@ -40,8 +42,8 @@ def page(width, height, title, parts):
 
 # ---- bars ----
 
-WIDTH, LABEL, AXIS = 860, 330, 370
-ROW, BAR, HEAD, GAP, TOP_MARGIN = 20, 12, 26, 18, 34
+WIDTH, LABEL, AXIS = 920, 390, 370
+ROW, BAR, HEAD, GAP, TOP_MARGIN = 20, 12, 42, 18, 34
 MOST = 1.5  # shares of the floor; longer bars are cut off, their number stands
 
 
@@ -83,6 +85,7 @@ class Group:
             for quarter in range(1, int(self.most * 4) + 1):
                 x = self.place(quarter / 4)
                 yield rule(x, top + HEAD - 4, x, bottom, "one" if quarter == 4 else "grid")
+                yield text(x, top + HEAD - 8, f"{quarter / 4:g}", "soft", "middle")
         for index, row in enumerate(self.bars):
             yield from self.draw_bar(row, top + HEAD + ROW * index + ROW / 2)
 
@@ -102,13 +105,17 @@ class Group:
         if self.is_less or row.subject.is_floor:
             yield text(x, y, figure, "soft")
             return
-        share = f"{median:.{2 if median >= 0.1 else 3}f}"
-        yield text(x, y, share)
-        yield text(x + 7 * len(share) + 6, y, figure, "soft")
+        of_floor = ratio(median)
+        yield text(x, y, of_floor)
+        yield text(x + 7 * len(of_floor) + 6, y, figure, "soft")
 
 
 def label(subject):
-    return subject.title + (" (the floor)" if subject.is_floor else "")
+    """With what it is a share of, unless that is the raw floor."""
+    if subject.is_floor:
+        return subject.title + " (the floor)"
+    of = next((name for name in subject.floors[:1] if not name.startswith("floor-")), "")
+    return subject.title + (f" (of {of})" if of else "")
 
 
 def groups_of(rows, titles):
@@ -140,7 +147,7 @@ def legend(entries):
 
 # ---- growth ----
 
-PANEL_WIDTH, PANEL_HEIGHT, PLOT_LEFT, PLOT_TOP, PLOT_WIDTH, PLOT_HEIGHT = 430, 250, 62, 46, 330, 150
+PANEL_WIDTH, PANEL_HEIGHT, PLOT_LEFT, PLOT_TOP, PLOT_WIDTH, PLOT_HEIGHT = 430, 264, 62, 56, 330, 154
 FIELDS = (("server", "server_cpu_ns"), ("client", "client_cpu_ns"))
 
 

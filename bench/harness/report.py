@@ -22,6 +22,11 @@ def number(value):
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def ratio(value):
+    """Two digits that matter, at least two after the point: 12.34, 0.56, 0.0012."""
+    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
+
+
 @dataclasses.dataclass
 class Row:
     """The samples of one subject, or of one floor. Disturbed ones count only where there are no others."""
@@ -65,9 +70,9 @@ class Row:
                 unit = self.subject.shape.unit
                 yield (f"{'≤' if is_less else '≥'} {number(aim.value)} {unit}",
                        value <= aim.value if is_less else value >= aim.value)
-            ratio = self.cpu_ratio(aim.floor) if aim.cpu is not None else None
-            if ratio is not None:
-                yield f"server CPU ≤ {aim.cpu:.2f}x of {aim.floor}", ratio <= aim.cpu
+            cpu = self.cpu_ratio(aim.floor) if aim.cpu is not None else None
+            if cpu is not None:
+                yield f"server CPU ≤ {aim.cpu:.2f}x of {aim.floor}", cpu <= aim.cpu
 
 
 # ---- Markdown ----
@@ -87,8 +92,8 @@ def cell_ratio(row):
     parts = []
     for name in row.floors:
         lower, median, upper = row.ratios(name)
-        spread = f" [{lower:.2f}–{upper:.2f}]" if len(row.used) > 1 else ""
-        parts.append(f"{median:.{2 if median >= 0.1 else 3}f}{spread}" +
+        spread = f" [{ratio(lower)}–{ratio(upper)}]" if len(row.used) > 1 else ""
+        parts.append(f"{ratio(median)}{spread}" +
                      ("" if name == row.floors[0] else f" of {name}"))
     return "; ".join(parts)
 
@@ -100,8 +105,7 @@ def cell_cpu(row, field):
 
 def cell_server_cpu(row):
     text = cell_cpu(row, "server_cpu_ns")
-    ratio = row.cpu_ratio(row.floors[0]) if row.floors else None
-    return f"{text} ({ratio:.2f}x)" if ratio is not None and text != "–" else text
+    return text + times(row.cpu_ratio(row.floors[0]) if row.floors and text != "–" else None)
 
 
 def cell_aims(row):
@@ -126,7 +130,7 @@ def table(shape, title, rows):
 
 
 def times(value):
-    return "" if value is None else f" ({value:.{2 if value >= 0.1 else 4}f}x)"
+    return "" if value is None else f" ({ratio(value)}x)"
 
 
 def growth_table(shape, title, rows):
