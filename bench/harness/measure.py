@@ -24,6 +24,7 @@ class Settings:
     rounds: int = 9
     peer_rounds: int = 9      # of them, in which peers are measured, too
     repeats: int = 4          # of a run that others disturbed
+    repeating: float = 1e6    # seconds that all repeats may take
     items: int = 1000000
     bytes: int = 1 << 30
     idle: int = 10000
@@ -33,7 +34,7 @@ class Settings:
     active: int = 1000        # of them, that call
 
 
-QUICK = Settings(seconds=0.3, warm_up=0.1, rounds=3, peer_rounds=1, repeats=1, bytes=1 << 28, idle=2000,
+QUICK = Settings(seconds=0.3, warm_up=0.1, rounds=3, peer_rounds=1, repeats=1, repeating=30.0, bytes=1 << 28, idle=2000,
                  subscribers=1000, memory_calls=1000000)
 
 
@@ -198,6 +199,7 @@ class Campaign:
         self.floor_samples = collections.defaultdict(list)
         self.problems = {}          # subject -> why it failed
         self.repeated = 0
+        self.repeating = 0.0        # seconds spent on repeats
 
     def run(self, subjects):
         for number in range(self.bench.settings.rounds):
@@ -218,14 +220,14 @@ class Campaign:
         return settings.rounds if subject.is_ours else min(settings.peer_rounds, settings.rounds)
 
     def _undisturbed(self, subject):
-        best = None
-        for attempt in range(1 + self.bench.settings.repeats):
-            sample = self._beside_floors(subject)
-            if best is None or disturbance(sample) < disturbance(best):
-                best = sample
-            if not sample.is_disturbed:
+        settings, best = self.bench.settings, self._beside_floors(subject)
+        for _ in range(settings.repeats):
+            if not best.is_disturbed or self.repeating > settings.repeating:
                 break
-            self.repeated += attempt < self.bench.settings.repeats
+            began = time.monotonic()
+            best = min(best, self._beside_floors(subject), key=disturbance)
+            self.repeating += time.monotonic() - began
+            self.repeated += 1
         return best
 
     def _beside_floors(self, subject):
