@@ -61,9 +61,7 @@ int main(int argc, char **argv)
 {
     setup s = parse(argc, argv);
     bench_raise_files();
-    if (s.threads > 1)
-        bench_fail("a node has one loop");
-    netron *node = netron_new(NULL);
+    netron *node = netron_new(&(netron_options){.threads = s.threads});
     must(node != NULL ? bench_expose(node) : NETRON_NO_MEMORY, "calculator");
     must(bench_expose_adders(node, s.services), "adders");
     for (int i = 0; i < s.count; i++)
