@@ -150,8 +150,27 @@ static bool begin_local(nt_out *out)
     return true;
 }
 
+/* Nothing to wait for, and nothing to send first. */
+static inline bool is_clear(const nt_out *out)
+{
+    return out->request == NULL && !out->is_gone && !out->is_local && !out->ctx->is_cancelled &&
+           out->since_turn < TURN_BYTES && !nt_link_is_full(out->session->link);
+}
+
+static nt_writer *begin_item(nt_out *out)
+{
+    out->writer.err = NETRON_CANCELLED; /* unless it is begun */
+    uint8_t flags =
+        (uint8_t)(NETRON_PACKET_STREAM | NT_PACKET_IMPULSE | (out->is_live ? NT_PACKET_LIVE : 0));
+    if (!nt_session_begin(out->session, &out->writer, nt_packet_id(out->session), flags))
+        return NULL;
+    return &out->writer;
+}
+
 nt_writer *nt_out_begin(nt_out *out)
 {
+    if (NT_LIKELY(is_clear(out)))
+        return begin_item(out);
     out->writer.err = NETRON_CANCELLED;
     if (out->request != NULL)
         send_reference(out);
@@ -160,11 +179,7 @@ nt_writer *nt_out_begin(nt_out *out)
         return NULL;
     if (out->is_local)
         return begin_local(out) ? &out->writer : NULL;
-    uint8_t flags =
-        (uint8_t)(NETRON_PACKET_STREAM | NT_PACKET_IMPULSE | (out->is_live ? NT_PACKET_LIVE : 0));
-    if (!nt_session_begin(out->session, &out->writer, nt_packet_id(out->session), flags))
-        return NULL;
-    return &out->writer;
+    return begin_item(out);
 }
 
 netron_err nt_out_end(nt_out *out)

@@ -97,6 +97,7 @@ struct nt_session {
     uint64_t last_input_ms;
     nt_pending pending;
     nt_idmap readers;     /* nt_stream by id */
+    struct nt_stream *last_reader; /* of those: the one that a chunk came for last, or NULL */
     nt_idmap writers;     /* nt_out by id */
     uint32_t last_stream_id; /* of streams written here */
     uint32_t last_packet_id; /* of packets without an answer */

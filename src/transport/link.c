@@ -29,10 +29,17 @@ static void on_stalled(nt_timer *timer)
     nt_link_abort(link, NETRON_TIMEOUT, "the peer does not read (option stalled_timeout_ms)");
 }
 
+static size_t high_mark(const netron_link *link)
+{
+    size_t most = link->limits->max_unsent_bytes;
+    return most < HIGH_MARK ? most : HIGH_MARK;
+}
+
 static void set_early(netron_link *link, size_t at)
 {
+    size_t high = high_mark(link);
     link->early_at = at;
-    link->mark = at < LOW_MARK ? at : LOW_MARK;
+    link->mark = at < high ? at : high;
 }
 
 static netron_link *make(nt_loop *loop, const nt_scheme *scheme, const nt_link_limits *limits,
@@ -605,9 +612,7 @@ void nt_link_passed_mark(netron_link *link)
 {
     if (link->unsent >= link->early_at)
         send_ahead(link);
-    size_t high = link->limits->max_unsent_bytes < HIGH_MARK ? link->limits->max_unsent_bytes
-                                                              : HIGH_MARK;
-    if (link->unsent >= high)
+    if (link->unsent >= high_mark(link))
         link->is_full = true;
 }
 
