@@ -164,7 +164,9 @@ static void configure(netron *node, const netron_options *o)
         .on_wait = nt_dispatch_on_wait,
         .on_ready = nt_peer_on_ready,
         .on_closed = on_session_closed,
+        .plain = &node->plain,
         .stats = &node->stats};
+    nt_reader_init(&node->plain, (nt_slice){NULL, 0}, NULL);
 }
 
 static netron_err make_id(netron *node, const char *wanted)

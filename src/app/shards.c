@@ -149,6 +149,8 @@ static netron_err make(netron *node, unsigned index, uint32_t max_fibers, size_t
     shard->generation = 1;
     shard->config = node->peers.config;
     shard->config.loop = shard->loop;
+    shard->config.plain = &shard->plain;
+    nt_reader_init(&shard->plain, (nt_slice){NULL, 0}, NULL);
     shard->config.stats = &shard->stats;
     shard->config.serve = nt_shard_serve;
     shard->config.on_wait = nt_shard_on_wait;

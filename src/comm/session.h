@@ -50,6 +50,7 @@ typedef struct nt_session_config {
     size_t max_stream_bytes;
     uint8_t max_depth;
     uint32_t extensions; /* that this node announces */
+    nt_reader *plain;    /* of the loop, for one plain value at a time */
 
     /* Serve a request (GET, SET, CALL, TASK): decode what follows the array's head, of `args->left`
      * elements, and reply. Runs on a fiber, may suspend. An error that is returned without a reply

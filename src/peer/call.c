@@ -125,16 +125,19 @@ netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_
 static void put_prefix(nt_writer *writer, const nt_remote *remote, unsigned index,
     nt_request_kind kind)
 {
-    const uint8_t *member = remote->members[index];
-    size_t count = 2;
-    if (kind == NT_REQUEST_CALL)
-        count += remote->contract->members[index]()->param_count;
-    else if (kind == NT_REQUEST_SET)
-        count++;
-    uint16_t size;
-    memcpy(&size, member, sizeof size);
-    netron_abi_put_list(writer, count);
-    nt_put_raw(writer, member + sizeof size, size);
+    const uint8_t *at = remote->members[index];
+    nt_prefix prefix;
+    memcpy(&prefix, at, sizeof prefix);
+    at += sizeof prefix;
+    if (NT_UNLIKELY(kind != NT_REQUEST_CALL)) {
+        netron_abi_put_list(writer, kind == NT_REQUEST_SET ? 3 : 2);
+        at += prefix.head_size;
+        prefix.size = (uint16_t)(prefix.size - prefix.head_size);
+    }
+    if (NT_LIKELY(nt_room(writer, prefix.size))) {
+        memcpy(writer->at, at, prefix.size);
+        writer->at += prefix.size;
+    }
 }
 
 static void fail_call(nt_call *call, netron_err err)
@@ -236,22 +239,31 @@ static netron_err await_collected(nt_call *call, nt_load_fn load, void *result,
     return err;
 }
 
+/* Where a result may live, for a call made here in the name of ctx. */
+static inline netron_scope *memory_of(const netron_peer *peer, netron_ctx *ctx,
+    const netron_call_options *options)
+{
+    if (options->scope != NULL)
+        return options->scope;
+    return ctx != &peer->peers->ctx ? &ctx->memory : NULL;
+}
+
 netron_err netron_abi_call_await(nt_call *call, nt_load_fn load, void *result)
 {
-    if (call->err != NETRON_OK)
+    if (NT_UNLIKELY(call->err != NETRON_OK))
         return call->err;
     if (call->slot == NULL)
         return await_collected(call, load, result, NULL, NULL);
+    const netron_call_options *options = &call->proxy->options;
     netron_peer *peer = call->proxy->peer;
-    netron_ctx *ctx = nt_peer_ctx(peer, &call->proxy->options);
+    netron_ctx *ctx = nt_peer_ctx(peer, options);
     netron_err err = nt_ctx_may_wait(ctx);
-    if (err != NETRON_OK) {
+    if (NT_UNLIKELY(err != NETRON_OK)) {
         nt_slot_give_back(call->slot);
         return err;
     }
     NETRON_TRY(send_call(call));
-    return nt_slot_await(call->slot, ctx, load, result,
-        nt_peer_memory(peer, &call->proxy->options));
+    return nt_slot_await(call->slot, ctx, load, result, memory_of(peer, ctx, options));
 }
 
 /* ---- futures ---- */

@@ -32,6 +32,7 @@ struct netron {
     nt_map published; /* nt_published by the definition id that another node gave */
     uint64_t generation; /* changes with every change of those two */
     nt_cached *cache;
+    nt_reader plain; /* config.plain */
 
     nt_map tasks;    /* nt_task by name */
     nt_map events;   /* nt_audience by name */

@@ -31,6 +31,7 @@ struct nt_shard {
     netron *node;
     unsigned index;
     nt_session_config config; /* of its fronts */
+    nt_reader plain;
     netron_stats stats;
 
     /* The shard's own. */
