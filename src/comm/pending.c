@@ -83,6 +83,7 @@ netron_err nt_slot_take(nt_session *session, uint32_t timeout_ms, nt_slot **out)
     nt_slot *slot = slot_at(pending, pending->free_first);
     pending->free_first = slot->next_free;
     pending->used++;
+    pending->made++;
     slot->state = NT_SLOT_WAITING;
     slot->takes_stream = false;
     slot->failure = NETRON_OK;

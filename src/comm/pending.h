@@ -54,6 +54,7 @@ typedef struct nt_pending {
     uint32_t used;
     uint32_t kept;       /* of those: answered, and not asked for yet */
     uint32_t answers;    /* of this batch of input */
+    uint32_t made;       /* calls, since it began */
     uint64_t sweep_ms;   /* when the deadlines are looked at, not later than the first; 0: never */
     nt_timer sweep;
 } nt_pending;

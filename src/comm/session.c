@@ -271,18 +271,29 @@ static void hold(nt_session *session)
     nt_link_pause(session->link);
 }
 
-/* When the far side has answered nearly all that it was asked, it waits for what is sent next. */
+/* When the far side has answered nearly all that it was asked, it waits for what is sent next. Calls
+ * that were made while its answers were read do not count: it has not seen them yet. */
 static void compare_steps(nt_session *session)
 {
     nt_pending *pending = &session->pending;
-    session->link->is_in_step = pending->answers / 4 >= pending->used - pending->kept;
-    pending->answers = 0;
+    uint32_t open = pending->used - pending->kept;
+    open = open > pending->made ? open - pending->made : 0;
+    session->link->is_in_step = pending->answers / 4 >= open;
+    pending->answers = pending->made = 0;
+}
+
+/* Whoever got an answer goes on before many more are read: its stack is in the near caches then. */
+static bool is_turn_due(const nt_session *session, uint32_t first_answer)
+{
+    enum { ANSWERS_AT_ONCE = 32 };
+    return session->pending.answers - first_answer >= ANSWERS_AT_ONCE;
 }
 
 static void read_messages(void *arg)
 {
     nt_session *session = arg;
     nt_fiber *self = nt_loop_fiber(session->loop);
+    uint32_t first_answer = session->pending.answers;
     nt_message message;
     while (session->link != NULL && nt_link_next(session->link, &message) == NT_STEP_DONE) {
         take_message(session, &message);
@@ -291,6 +302,8 @@ static void read_messages(void *arg)
             return;
         if (session->link->unsent > session->config->link.max_unsent_bytes)
             break;
+        if (is_turn_due(session, first_answer))
+            return; /* and be entered again */
     }
     if (session->link != NULL &&
         session->link->unsent > session->config->link.max_unsent_bytes)
