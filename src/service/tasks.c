@@ -177,7 +177,7 @@ static netron_err list_services(nt_request *request, nt_reader *args)
     (void)args;
     nt_writer *writer = nt_reply_begin(request, 0);
     if (writer != NULL) {
-        netron_abi_put_list(writer, node->stubs.count);
+        netron_abi_put_list(writer, nt_map_count(&node->stubs));
         while (nt_map_next(&node->stubs, &at, NULL, &value)) {
             const nt_stub *stub = value;
             netron_abi_put_map(writer, 2);
@@ -229,7 +229,7 @@ static netron_err abilities(nt_request *request, nt_reader *args)
         for (size_t i = 0; i < extensions; i++)
             nt_put_text(writer, nt_extension_names[i]);
         nt_put_text(writer, "tasks");
-        netron_abi_put_list(writer, CORE_COUNT + node->tasks.count);
+        netron_abi_put_list(writer, CORE_COUNT + nt_map_count(&node->tasks));
         for (size_t i = 0; i < CORE_COUNT; i++)
             nt_put_text(writer, core[i].name);
         nt_map_entry *at = NULL;
