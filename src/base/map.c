@@ -103,7 +103,7 @@ static netron_err make_table(const nt_map_table *old, nt_map_table **out)
 
 static netron_err grow(nt_map *map)
 {
-    nt_map_table *old = map->table, *table;
+    nt_map_table *old = map->table, *table = NULL;
     NETRON_TRY(make_table(old, &table));
     for (size_t i = 0; old != NULL && i < old->size; i++) {
         for (nt_map_entry *entry = old->buckets[i]; entry != NULL;) {
