@@ -77,6 +77,8 @@ int main(int argc, char **argv)
     bool is_memory = strncmp(client.options.url, "memory://", 9) == 0;
     bench_raise_files();
     client.node = netron_new(&(netron_options){.listen = is_memory ? client.options.url : NULL,
+        .one_write_per_batch = client.options.one_write,
+        .busy_poll_us = client.options.busy_poll,
         .max_calls = above(client.options.inflight, CALLS_DEFAULT),
         .max_fibers =
             above(client.options.connections * client.options.inflight + 16, FIBERS_DEFAULT)});

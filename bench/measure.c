@@ -75,6 +75,8 @@ static const struct option {
     {"--epoll", parse_flag, offsetof(bench_options, epoll)},
     {"--later", parse_flag, offsetof(bench_options, later)},
     {"--burn", parse_flag, offsetof(bench_options, burn)},
+    {"--one-write", parse_flag, offsetof(bench_options, one_write)},
+    {"--busy-poll", parse_few, offsetof(bench_options, busy_poll)},
     {"--batches", parse_flag, offsetof(bench_options, batches)},
 };
 

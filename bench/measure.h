@@ -36,6 +36,8 @@ typedef struct bench_options {
     bool epoll;        /* wait in epoll, not in recv */
     bool later;        /* call what waits before it answers */
     bool burn;         /* call what keeps its processor busy for 20 µs */
+    bool one_write;    /* one write for all calls of a batch: none goes ahead */
+    unsigned busy_poll; /* microseconds that a loop looks for input before it sleeps */
     bool batches;      /* start no call before all of the last `inflight` are answered */
 } bench_options;
 

@@ -1,6 +1,8 @@
 /* node.c - our server in the bench.
  *
- * usage: node URL... [--services N] [--threads N]      N adders beside the calculator; N loops
+ * usage: node URL... [--services N] [--threads N] [--busy-poll N]
+ *
+ * N adders beside the calculator; N loops; that look for input for N microseconds before they sleep.
  *
  * Its first lines are "listening on URL", with the real port, one for each URL.
  */
@@ -11,7 +13,8 @@
 #include <stdlib.h>
 
 static const char usage[] =
-    "node ws://127.0.0.1:0 | tcp://127.0.0.1:0 | unix:/path ... [--services N] [--threads N]";
+    "node ws://127.0.0.1:0 | tcp://127.0.0.1:0 | unix:/path ... [--services N] [--threads N] "
+    "[--busy-poll N]";
 
 static void must(netron_err err, const char *what)
 {
@@ -38,7 +41,7 @@ static void tell_addresses(const netron *node)
 typedef struct setup {
     char **urls; /* the first `count` */
     int count;
-    unsigned services, threads;
+    unsigned services, threads, busy_poll;
 } setup;
 
 static setup parse(int argc, char **argv)
@@ -49,6 +52,8 @@ static setup parse(int argc, char **argv)
             s.services = parse_count(argv[++i]);
         else if (strcmp(argv[i], "--threads") == 0)
             s.threads = parse_count(argv[++i]);
+        else if (strcmp(argv[i], "--busy-poll") == 0)
+            s.busy_poll = parse_count(argv[++i]);
         else
             s.urls[s.count++] = argv[i];
     }
@@ -61,7 +66,7 @@ int main(int argc, char **argv)
 {
     setup s = parse(argc, argv);
     bench_raise_files();
-    netron *node = netron_new(&(netron_options){.threads = s.threads});
+    netron *node = netron_new(&(netron_options){.threads = s.threads, .busy_poll_us = s.busy_poll});
     must(node != NULL ? bench_expose(node) : NETRON_NO_MEMORY, "calculator");
     must(bench_expose_adders(node, s.services), "adders");
     for (int i = 0; i < s.count; i++)

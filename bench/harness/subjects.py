@@ -168,15 +168,27 @@ def _each_transport():
         yield _ours(f"{scheme}-1", about, scheme, "1", floors=(floor + "1", floor + "1-epoll"),
                     aims=({"share": 0.88}, {"floor": floor + "1-epoll", "share": 0.95}))
         yield _ours(f"{scheme}-64", f"{about}, 64 fibers", scheme, "64",
-                    floors=(floor + "64", floor + "64-epoll"), aims=({"share": 0.80, "cpu": 1.35},))
+                    floors=(floor + "64", floor + "64-epoll"), aims=({"share": 0.95, "cpu": 1.5},))
+        yield _ours(f"{scheme}-64-one-write", f"{about}, 64 fibers, one write per batch", scheme, "64",
+                    "--one-write", aims=({"share": 0.80, "cpu": 1.35},), is_minor=scheme != "ws")
         yield _ours(f"{scheme}-64-futures", f"{about}, 64 futures", scheme, "64", "--futures",
-                    aims=({"share": 0.83, "cpu": 1.35},), is_minor=scheme != "ws")
+                    aims=({"share": 0.83, "cpu": 1.5},), is_minor=scheme != "ws")
         yield _ours(f"{scheme}-1024", f"{about}, 1024 fibers", scheme, "1024",
                     floors=(floor + "1024", floor + "64"), is_minor=scheme != "ws",
                     aims=({"floor": floor + "64", "share": 3.5},))
 
 
+def _busy_poll():
+    """Both ends look for 30 µs before they sleep."""
+    for name, shape, words in (("ws-1-busy", "1", ()), ("ws-64-busy", "64", ())):
+        subject = _ours(name, "Netron over ws, polling busily for 30 µs", "ws", shape, "--busy-poll", "30",
+                        *words, is_minor=True)
+        command = (*subject.server.command, "--busy-poll", "30")
+        yield replace(subject, server=replace(subject.server, command=command))
+
+
 def _ws_only():
+    yield from _busy_poll()
     yield _ours("ws-1024-futures", "Netron over ws, 1024 futures", "ws", "1024", "--futures",
                 floors=("floor-ws-1024", "floor-ws-64"), aims=({"floor": "floor-ws-64", "share": 3.5},))
     yield _ours("ws-64-later", "Netron over ws, handlers that suspend", "ws", "64", "--later",

@@ -68,6 +68,12 @@ typedef struct netron_options {
      * work at the same time. True: one write for all of them, for fewer system calls. */
     bool one_write_per_batch;
 
+    /* Before a loop sleeps until something comes, it looks for so long, with the processor to itself. A
+     * round trip becomes shorter by the time that waking up takes, at the price of a busy processor, so it
+     * is for who has more of them than loops. At most 1000, default 0: not at all. No effect on a loop of
+     * yours. */
+    uint32_t busy_poll_us;
+
     size_t max_message_bytes;   /* in either direction; default 16 MiB */
     size_t max_unsent_bytes;    /* per connection, then it is no longer read; default 4 MiB */
     size_t max_pinned_bytes;    /* input kept by waiting handlers, per node; default 256 MiB */

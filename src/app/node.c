@@ -29,7 +29,8 @@ enum {
     DEPTH_MAX = 200,
     CALLS_MAX = (1 << NT_SLOT_BITS) - 1,
     FIBERS_DEFAULT = 8192,
-    THREADS_MAX = 256
+    THREADS_MAX = 256,
+    BUSY_POLL_MAX_US = 1000
 };
 
 const char *netron_version(void)
@@ -187,6 +188,12 @@ static void on_idle(nt_crew *crew)
     nt_node_maybe_stopped(NT_ITEM(crew, netron, crew));
 }
 
+static uint64_t busy_poll_ns(const netron_options *o)
+{
+    uint32_t us = o->busy_poll_us < BUSY_POLL_MAX_US ? o->busy_poll_us : BUSY_POLL_MAX_US;
+    return (uint64_t)us * 1000;
+}
+
 static netron_err build(netron *node, const netron_options *options)
 {
     uint32_t max_fibers = options->threads > 1 || options->max_fibers != 0
@@ -195,6 +202,7 @@ static netron_err build(netron *node, const netron_options *options)
     if (options->threads > THREADS_MAX)
         return nt_fail(NETRON_INVALID, "threads: at most %d", THREADS_MAX);
     NETRON_TRY(nt_loop_open(&node->loop, options->loop, max_fibers, options->stack_bytes));
+    node->loop->busy_poll_ns = busy_poll_ns(options);
     nt_peers_init(&node->peers, node, node->loop);
     nt_list_init(&node->crew.spawned);
     node->crew.on_idle = on_idle;
@@ -321,7 +329,7 @@ static void run_until_stopped(netron *node)
     nt_loop *loop = node->loop;
     nt_loop_begin_run(loop, &node->is_stopped);
     while (!node->is_stopped) {
-        uv_run(loop->uv, UV_RUN_ONCE);
+        nt_loop_run_once(loop);
         nt_node_maybe_stopped(node);
     }
     nt_loop_end_run(loop);

@@ -65,7 +65,7 @@ static void thread_main(void *arg)
     uv_sem_post(&shard->started);
     nt_loop_begin_run(loop, &shard->is_done);
     while (!shard->is_done)
-        uv_run(loop->uv, UV_RUN_ONCE);
+        nt_loop_run_once(loop);
     nt_loop_end_run(loop);
     nt_overflow_unwatch(loop);
 }
@@ -144,6 +144,7 @@ static netron_err make(netron *node, unsigned index, uint32_t max_fibers, size_t
     shard->crew.on_idle = on_idle;
     shard->loop->crew = &shard->crew;
     shard->loop->is_shared = true;
+    shard->loop->busy_poll_ns = node->loop->busy_poll_ns;
     shard->node = node;
     shard->index = index;
     shard->generation = 1;

@@ -105,6 +105,7 @@ void nt_loop_leave(nt_loop *loop)
     }
     catch_up(loop);
     arm(loop);
+    loop->turns++;
     loop->depth--;
     /* What main waits for may come before libuv polls, which must then not block. */
     if (loop->until != NULL && *loop->until)
@@ -355,6 +356,25 @@ void nt_loop_begin_run(nt_loop *loop, const bool *until)
     running = loop;
 }
 
+/* Something came while the processor was kept busy. */
+static bool poll_busily(nt_loop *loop)
+{
+    uint64_t end = uv_hrtime() + loop->busy_poll_ns;
+    unsigned before = loop->turns;
+    do {
+        uv_run(loop->uv, UV_RUN_NOWAIT);
+        if (loop->turns != before)
+            return true;
+    } while (uv_hrtime() < end);
+    return false;
+}
+
+void nt_loop_run_once(nt_loop *loop)
+{
+    if (loop->busy_poll_ns == 0 || !poll_busily(loop))
+        uv_run(loop->uv, UV_RUN_ONCE);
+}
+
 void nt_loop_end_run(nt_loop *loop)
 {
     running = loop->outer;
@@ -367,6 +387,6 @@ void nt_loop_run_until(nt_loop *loop, const bool *done)
     NT_ASSERT(nt_loop_may_run(loop));
     nt_loop_begin_run(loop, done);
     while (!*done)
-        uv_run(loop->uv, UV_RUN_ONCE);
+        nt_loop_run_once(loop);
     nt_loop_end_run(loop);
 }

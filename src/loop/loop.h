@@ -42,6 +42,8 @@ typedef struct nt_loop {
     uv_idle_t idle;
     uint64_t armed_ms;  /* when `timer` fires; UINT64_MAX: not armed */
     uint64_t lost_ms;   /* that handlers held up this thread, all together */
+    uint64_t busy_poll_ns; /* how long to look for events before sleeping for them; 0: not at all */
+    unsigned turns;     /* taken so far */
     nt_wheel wheel;
     nt_fibers fibers;
     nt_chunks chunks;
@@ -146,6 +148,7 @@ bool nt_loop_may_run(const nt_loop *loop);
 void nt_loop_run_until(nt_loop *loop, const bool *done);
 /* The same in three steps, for who looks at other things between two iterations of uv_run(). */
 void nt_loop_begin_run(nt_loop *loop, const bool *until);
+void nt_loop_run_once(nt_loop *loop);
 void nt_loop_end_run(nt_loop *loop);
 
 /* The loop of ours that runs on the calling thread now; NULL: none, or a program's own. Any thread. */
