@@ -450,6 +450,18 @@ typedef struct subscribe_args {
     netron_subscription **out;
 } subscribe_args;
 
+/* From here on it has a last call, which one that never began does not have. */
+static void begin(netron_subscription *s, const subscribe_args *a)
+{
+    s->on_end = a->on_end;
+    if (a->out == NULL)
+        return;
+    /* The program's own hold, until netron_unsubscribe() or the end of the node. */
+    s->refs++;
+    nt_list_append(&s->peer->peers->node->subscriptions, &s->all);
+    *a->out = s;
+}
+
 static netron_err subscribe_here(void *arg)
 {
     subscribe_args *a = arg;
@@ -465,30 +477,22 @@ static netron_err subscribe_here(void *arg)
     }
     *s = (netron_subscription){.peer = a->peer,
         .name = name,
-        .refs = 1,
+        .refs = 2, /* one until it is over, one of this function: it may be over before hear() is */
         .deliver = a->deliver,
         .handler = a->handler,
-        .on_end = a->on_end,
         .user = a->user};
     nt_peer_use(a->peer);
     netron_err err = hear(s);
-    if (err == NETRON_OK && !s->is_over) {
-        if (a->out != NULL) {
-            /* The program's own hold, until netron_unsubscribe() or the end of the node. */
-            s->refs++;
-            nt_list_append(&a->peer->peers->node->subscriptions, &s->all);
-            *a->out = s;
-        }
-        return NETRON_OK;
-    }
-    /* It never began: no last call either. */
-    s->on_end = NULL;
-    if (!s->is_over) {
+    if (err == NETRON_OK && s->is_over)
+        err = nt_fail(NETRON_UNAVAILABLE, "the connection broke meanwhile");
+    if (err == NETRON_OK) {
+        begin(s, a);
+    } else if (!s->is_over) {
         (void)unlink_subscription(s);
         finish(s, err);
     }
-    return err != NETRON_OK ? err
-                            : nt_fail(NETRON_UNAVAILABLE, "the connection broke meanwhile");
+    unref_subscription(s);
+    return err;
 }
 
 static netron_err subscribe(subscribe_args *args)
