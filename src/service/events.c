@@ -35,10 +35,15 @@ struct netron_subscription {
     netron_end_fn on_end;
     void *user;
     listener *listener;  /* local */
+    nt_wait *wait;       /* it waits for the outcome of another one's request */
 };
 
+/* An event of a peer that is heard here. One subscription at a time asks the peer for it; the others
+ * wait, and if that one fails, the next asks. */
 typedef struct nt_heard {
     nt_list subscriptions;
+    bool is_asking;
+    bool is_confirmed;
 } nt_heard;
 
 /* ---- audiences ---- */
@@ -384,32 +389,86 @@ static netron_err run_name_task(netron_peer *peer, const char *task, const char 
     return err;
 }
 
-static netron_err hear(netron_subscription *s)
+static netron_err join_heard(netron_subscription *s)
 {
-    netron_peer *peer = s->peer;
-    netron_str name = netron_s(s->name);
-    if (peer->is_local) {
-        s->listener = join(peer->peers->node, name);
-        if (s->listener == NULL)
-            return nt_no_memory();
-        s->listener->subscription = s;
-        return NETRON_OK;
-    }
-    nt_heard *heard = nt_map_get(&peer->heard, name);
-    bool is_first = heard == NULL;
-    if (is_first) {
-        heard = malloc(sizeof *heard);
+    nt_map *all = &s->peer->heard;
+    nt_heard *heard = nt_map_get(all, netron_s(s->name));
+    if (heard == NULL) {
+        heard = calloc(1, sizeof *heard);
         if (heard == NULL)
             return nt_no_memory();
         nt_list_init(&heard->subscriptions);
-        netron_err err = nt_map_put(&peer->heard, name, heard, NULL);
+        netron_err err = nt_map_put(all, netron_s(s->name), heard, NULL);
         if (err != NETRON_OK) {
             free(heard);
             return err;
         }
     }
     nt_list_append(&heard->subscriptions, &s->link);
-    return is_first ? run_name_task(peer, "subscribe", s->name) : NETRON_OK;
+    return NETRON_OK;
+}
+
+/* The peer has answered: all go on that wait, or the next one, which then asks itself. */
+static void tell_outcome(nt_loop *loop, nt_heard *heard, netron_err err)
+{
+    heard->is_asking = false;
+    heard->is_confirmed = err == NETRON_OK;
+    nt_loop_enter(loop);
+    NT_LIST_FOREACH(at, &heard->subscriptions) {
+        nt_wait *wait = NT_ITEM(at, netron_subscription, link)->wait;
+        if (wait == NULL || wait->is_done)
+            continue;
+        nt_wait_end(wait, NETRON_OK);
+        if (err != NETRON_OK)
+            break;
+    }
+    nt_loop_leave(loop);
+}
+
+static netron_err await_outcome(netron_subscription *s)
+{
+    netron_ctx *ctx = nt_peer_ctx(s->peer, NULL);
+    nt_wait wait;
+    NETRON_TRY(nt_ctx_may_wait(ctx));
+    nt_wait_init(&wait, s->peer->peers->loop);
+    s->wait = &wait;
+    netron_err err = nt_wait_await(ctx, &wait);
+    s->wait = NULL;
+    return err == NETRON_CANCELLED ? nt_fail(err, "the caller has left, or the node is stopping")
+                                   : err;
+}
+
+/* After each wait, the peer may be gone, and what was heard from it with it. */
+static netron_err hear_peer(netron_subscription *s)
+{
+    const nt_map *all = &s->peer->heard;
+    nt_heard *heard;
+    NETRON_TRY(join_heard(s));
+    while ((heard = nt_map_get(all, netron_s(s->name))) != NULL && !heard->is_confirmed) {
+        if (heard->is_asking) {
+            NETRON_TRY(await_outcome(s));
+            continue;
+        }
+        heard->is_asking = true;
+        netron_err err = run_name_task(s->peer, "subscribe", s->name);
+        heard = nt_map_get(all, netron_s(s->name));
+        if (heard != NULL)
+            tell_outcome(s->peer->peers->loop, heard, err);
+        NETRON_TRY(err);
+    }
+    return heard != NULL ? NETRON_OK
+                         : nt_fail(NETRON_UNAVAILABLE, "the connection broke meanwhile");
+}
+
+static netron_err hear(netron_subscription *s)
+{
+    if (!s->peer->is_local)
+        return hear_peer(s);
+    s->listener = join(s->peer->peers->node, netron_s(s->name));
+    if (s->listener == NULL)
+        return nt_no_memory();
+    s->listener->subscription = s;
+    return NETRON_OK;
 }
 
 /* Out of all lists. True: nobody here hears that event of the peer any more. */
@@ -435,6 +494,8 @@ static void finish(netron_subscription *s, netron_err reason)
     if (s->is_over)
         return;
     s->is_over = true;
+    if (s->wait != NULL)
+        nt_wait_end(s->wait, NETRON_OK);
     if (s->on_end != NULL)
         s->on_end(s->user, reason);
     unref_subscription(s);
@@ -553,6 +614,8 @@ static netron_err unsubscribe_here(void *arg)
     nt_list_remove(&s->all);
     bool was_last = !s->is_over && unlink_subscription(s);
     finish(s, NETRON_OK);
+    /* The last call may have waited, and another begun to hear it. */
+    was_last = was_last && nt_map_get(&peer->heard, netron_s(s->name)) == NULL;
     if (was_last && peer->is_ready && run_name_task(peer, "unsubscribe", s->name) != NETRON_OK)
         NT_INFO(peer->peers->config.log, "unsubscribe from %s at %s: %s", s->name,
             netron_peer_id(peer), netron_last_error()->message);

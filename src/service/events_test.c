@@ -38,6 +38,34 @@ static void subscribe(netron_ctx *ctx, void *arg)
     h->has_begun = true;
 }
 
+static void answer(far_end *far, uint32_t id, bool is_error)
+{
+    netron_value payload = netron_undefined();
+    far_end_send(
+        far, &(netron_packet){.id = id, .type = NETRON_PACKET_TASK, .error = is_error}, &payload);
+}
+
+/* The far side is asked for a task: ["subscribe", "tick"]. */
+static uint32_t receive_task(far_end *far, const char *name)
+{
+    netron_value payload;
+    netron_packet request = far_end_receive(far, &payload);
+    assert_int_equal(request.type, NETRON_PACKET_TASK);
+    assert_true(request.impulse);
+    assert_int_equal(payload.type, NETRON_TYPE_LIST);
+    assert_true(netron_eq(payload.as.list.items[0].as.str, netron_s(name)));
+    return request.id;
+}
+
+static void emit(far_end *far)
+{
+    netron_value parts[] = {netron_str_value(netron_s("emit")), netron_str_value(netron_s("tick"))};
+    netron_value list = netron_list_value(parts, 2);
+    far_end_send(
+        far, &(netron_packet){.id = 77, .type = NETRON_PACKET_TASK, .impulse = true}, &list);
+    (void)far_end_receive(far, NULL);
+}
+
 /* ---- a connection that breaks while main waits ---- */
 
 typedef struct breaker {
@@ -76,14 +104,12 @@ static void test_subscription_that_began_has_one_last_call(void **state)
 {
     far_end far;
     hearer h = {.far = &far};
-    netron_value undefined = netron_undefined();
     (void)state;
     far_end_open(&far, NULL);
     far_end_greet(&far, hello);
     far_end_run(&far, subscribe, &h);
     assert_false(h.has_begun);
-    netron_packet request = far_end_receive(&far, NULL);
-    far_end_send(&far, &(netron_packet){.id = request.id, .type = NETRON_PACKET_TASK}, &undefined);
+    answer(&far, receive_task(&far, "subscribe"), false);
     assert_true(h.has_begun);
     assert_int_equal(h.begun, NETRON_OK);
     far_end_hang_up(&far);
@@ -93,11 +119,119 @@ static void test_subscription_that_began_has_one_last_call(void **state)
     assert_int_equal(h.ends, 1);
 }
 
+/* ---- several subscriptions of one event ---- */
+
+enum { HEARERS = 3 };
+
+/* All subscribe; the far side has been asked once. Returns the request's id. */
+static uint32_t open_and_subscribe(far_end *far, hearer *all)
+{
+    far_end_open(far, NULL);
+    far_end_greet(far, hello);
+    for (unsigned i = 0; i < HEARERS; i++) {
+        all[i] = (hearer){.far = far};
+        far_end_run(far, subscribe, &all[i]);
+    }
+    uint32_t id = receive_task(far, "subscribe");
+    assert_true(far_end_is_silent(far));
+    for (unsigned i = 0; i < HEARERS; i++)
+        assert_false(all[i].has_begun);
+    return id;
+}
+
+static void test_all_begin_when_the_first_is_confirmed(void **state)
+{
+    far_end far;
+    hearer all[HEARERS];
+    (void)state;
+    answer(&far, open_and_subscribe(&far, all), false);
+    assert_true(far_end_is_silent(&far));
+    emit(&far);
+    for (unsigned i = 0; i < HEARERS; i++) {
+        assert_true(all[i].has_begun);
+        assert_int_equal(all[i].begun, NETRON_OK);
+        assert_int_equal(all[i].heard, 1);
+    }
+    far_end_close(&far);
+}
+
+static void test_when_the_first_is_refused_the_next_asks(void **state)
+{
+    far_end far;
+    hearer all[HEARERS];
+    (void)state;
+    answer(&far, open_and_subscribe(&far, all), true);
+    assert_true(all[0].has_begun);
+    assert_int_not_equal(all[0].begun, NETRON_OK);
+    assert_false(all[1].has_begun || all[2].has_begun);
+    answer(&far, receive_task(&far, "subscribe"), false);
+    assert_true(far_end_is_silent(&far));
+    assert_true(all[1].has_begun && all[1].begun == NETRON_OK);
+    assert_true(all[2].has_begun && all[2].begun == NETRON_OK);
+    emit(&far);
+    assert_int_equal(all[0].heard, 0);
+    assert_int_equal(all[1].heard, 1);
+    assert_int_equal(all[2].heard, 1);
+    far_end_close(&far);
+    assert_int_equal(all[0].ends, 0);
+    assert_int_equal(all[1].ends, 1);
+}
+
+static void test_when_all_are_refused_the_next_one_is_a_first_again(void **state)
+{
+    far_end far;
+    hearer all[HEARERS], later = {.far = &far};
+    (void)state;
+    answer(&far, open_and_subscribe(&far, all), true);
+    for (unsigned i = 1; i < HEARERS; i++)
+        answer(&far, receive_task(&far, "subscribe"), true);
+    for (unsigned i = 0; i < HEARERS; i++)
+        assert_true(all[i].has_begun && all[i].begun != NETRON_OK);
+    far_end_run(&far, subscribe, &later);
+    answer(&far, receive_task(&far, "subscribe"), false);
+    assert_true(later.has_begun && later.begun == NETRON_OK);
+    far_end_close(&far);
+}
+
+static void test_all_fail_when_the_connection_breaks(void **state)
+{
+    far_end far;
+    hearer all[HEARERS];
+    (void)state;
+    (void)open_and_subscribe(&far, all);
+    far_end_hang_up(&far);
+    for (unsigned i = 0; i < HEARERS; i++) {
+        assert_true(all[i].has_begun);
+        assert_int_equal(all[i].begun, NETRON_UNAVAILABLE);
+        assert_int_equal(all[i].ends, 0);
+    }
+    far_end_close(&far);
+}
+
+static void test_all_are_cancelled_when_the_node_stops(void **state)
+{
+    far_end far;
+    hearer all[HEARERS];
+    (void)state;
+    (void)open_and_subscribe(&far, all);
+    far_end_close(&far);
+    for (unsigned i = 0; i < HEARERS; i++) {
+        assert_true(all[i].has_begun);
+        assert_int_equal(all[i].begun, NETRON_CANCELLED);
+        assert_int_equal(all[i].ends, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_connection_that_breaks_while_main_subscribes_is_an_error_alone),
         cmocka_unit_test(test_subscription_that_began_has_one_last_call),
+        cmocka_unit_test(test_all_begin_when_the_first_is_confirmed),
+        cmocka_unit_test(test_when_the_first_is_refused_the_next_asks),
+        cmocka_unit_test(test_when_all_are_refused_the_next_one_is_a_first_again),
+        cmocka_unit_test(test_all_fail_when_the_connection_breaks),
+        cmocka_unit_test(test_all_are_cancelled_when_the_node_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
