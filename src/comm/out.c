@@ -112,6 +112,14 @@ netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out)
 
 /* ---- items ---- */
 
+/* For whom the stream is written now. One that answers a call is its handler's; any other one
+ * outlives whoever made it, and is written by whatever fiber does so. */
+static netron_ctx *ctx_of(const nt_out *out)
+{
+    const nt_fiber *fiber = nt_loop_fiber(out->loop);
+    return !out->owns_ctx && fiber != NULL && fiber->ctx != NULL ? fiber->ctx : out->ctx;
+}
+
 static netron_err give_way(nt_out *out)
 {
     out->since_turn = 0;
@@ -141,7 +149,7 @@ static netron_err wait_room(nt_out *out)
     if (nt_link_is_full(out->session->link)) {
         nt_link_flush(out->session->link);
         if (!out->is_gone && nt_link_is_full(out->session->link))
-            return nt_session_wait_room(out->session, out->ctx);
+            return nt_session_wait_room(out->session, ctx_of(out));
     }
     if (out->since_turn >= TURN_BYTES && nt_loop_fiber(out->loop) != NULL)
         return give_way(out);
@@ -160,8 +168,9 @@ nt_writer *nt_out_begin(nt_out *out)
     out->writer.err = NETRON_CANCELLED;
     if (out->request != NULL)
         send_reference(out);
-    if (out->is_gone || out->ctx->is_cancelled || wait_room(out) != NETRON_OK || out->is_gone ||
-        out->ctx->is_cancelled)
+    const netron_ctx *ctx = ctx_of(out);
+    if (out->is_gone || ctx->is_cancelled || wait_room(out) != NETRON_OK || out->is_gone ||
+        ctx->is_cancelled)
         return NULL;
     if (out->is_local)
         return begin_local(out) ? &out->writer : NULL;
