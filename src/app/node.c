@@ -195,6 +195,7 @@ static netron_err build(netron *node, const netron_options *options)
     nt_list_init(&node->crew.spawned);
     node->crew.on_idle = on_idle;
     nt_list_init(&node->subscriptions);
+    nt_list_init(&node->publishing);
     NETRON_TRY(make_id(node, options->id));
     configure(node, options);
     node->cache = calloc(NT_CACHE_SIZE, sizeof *node->cache);

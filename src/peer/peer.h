@@ -99,6 +99,10 @@ void nt_peer_unuse(netron_peer *peer);
 netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_slice payload,
     uint32_t timeout_ms, nt_load_fn load, void *result, netron_scope *memory);
 
+/* Run a task with one text for its argument; nobody waits for the answer, or hears of a failure. Within
+ * nt_loop_enter(). Not to the node itself. */
+void nt_peer_tell(netron_peer *peer, const char *task, const char *text);
+
 /* The context that a call made here works for: the fiber's, if it serves a request of this node, or
  * the node's own. */
 netron_ctx *nt_peer_ctx(const netron_peer *peer, const netron_call_options *options);

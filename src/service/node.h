@@ -30,6 +30,8 @@ struct netron {
     nt_map stubs;    /* nt_stub by key: name@version, or the bare name */
     nt_map by_id;    /* nt_stub by definition id, references included */
     nt_map published; /* nt_published by the definition id that another node gave */
+    nt_list publishing; /* nt_publishing: those that other nodes have not answered yet */
+    uint64_t last_publishing; /* its number */
     uint64_t generation; /* changes with every change of those two */
     nt_cached *cache;
 
