@@ -89,7 +89,8 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_on(netron_peer *peer, const char 
 NETRON_API void netron_unsubscribe(netron_subscription *subscription);
 
 /* Tell everyone who subscribed to this plain name, on any connection and on the node itself.
- * Returns when each subscriber has answered or failed (PROTOCOL.md §7). Suspends. */
+ * Returns when each subscriber has answered, failed, or let a second pass (docs/design.md, "Events").
+ * Suspends. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_emit(netron_ctx *ctx, const char *event,
     const netron_value *args, size_t count);
 

@@ -38,6 +38,8 @@ struct netron_peer {
     uint32_t last_local_future;
     nt_map heard;        /* events heard from it: nt_heard by name */
     nt_map subscribed;   /* events it subscribed to here: service layer's, by name */
+    bool is_mute;        /* it left an event unanswered: nobody waits for its answers any more */
+    uint32_t probe;      /* id of an event's slot that tells when a mute one answers again; 0: none */
     void *references;    /* the service layer's: services it holds references on */
 };
 

@@ -1,7 +1,7 @@
 /* events.h - who hears what: subscriptions of peers and of this program, and telling them.
  *
  * An audience is everyone who subscribed to one plain name (PROTOCOL.md §7). Emitting returns when
- * each of them has answered, or failed.
+ * each of them has answered, failed, or been silent for too long.
  */
 #ifndef NT_SERVICE_EVENTS_H
 #define NT_SERVICE_EVENTS_H

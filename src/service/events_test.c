@@ -1,4 +1,5 @@
-/* events_test.c - subscriptions of this program at a peer: when they begin, and how they end. */
+/* events_test.c - subscriptions of this program at a peer: when they begin, and how they end; and what
+ * is waited for when peers are told of an event. */
 #include "service/events.h"
 
 #include "support/check.h"
@@ -222,6 +223,155 @@ static void test_all_are_cancelled_when_the_node_stops(void **state)
     }
 }
 
+/* ---- peers that do not answer ---- */
+
+typedef struct teller {
+    far_end far;
+    bool is_done;
+    netron_err err;
+} teller;
+
+static void tell(netron_ctx *ctx, void *arg)
+{
+    teller *t = arg;
+    t->is_done = false;
+    t->err = netron_emit(ctx, "tick", NULL, 0);
+    t->is_done = true;
+}
+
+/* The far end has subscribed. */
+static void open_teller(teller *t, const netron_options *options)
+{
+    netron_value parts[] = {
+        netron_str_value(netron_s("subscribe")), netron_str_value(netron_s("tick"))};
+    netron_value list = netron_list_value(parts, 2);
+    *t = (teller){0};
+    far_end_open(&t->far, options);
+    far_end_greet(&t->far, hello);
+    far_end_send(
+        &t->far, &(netron_packet){.id = 1, .type = NETRON_PACKET_TASK, .impulse = true}, &list);
+    assert_false(far_end_receive(&t->far, NULL).error);
+}
+
+/* The far end is told; the id of that request. */
+static uint32_t tell_once(teller *t)
+{
+    far_end_run(&t->far, tell, t);
+    return receive_task(&t->far, "emit");
+}
+
+static nt_slot *slot_of(const teller *t, uint32_t id)
+{
+    const nt_session *session = t->far.link->owner;
+    return nt_slot_find(&session->pending, id);
+}
+
+/* It left one unanswered until its time was over. */
+static void become_mute(teller *t)
+{
+    (void)tell_once(t);
+    while (!t->is_done)
+        (void)uv_run(t->far.uv, UV_RUN_ONCE);
+    assert_int_equal(t->err, NETRON_OK); /* it is not the emitter's mistake */
+}
+
+/* From now on time plays no part. */
+static void be_patient(teller *t)
+{
+    t->far.node->peers.call_timeout_ms = 60000;
+}
+
+static void check_that_it_is_waited_for(teller *t)
+{
+    uint32_t id = tell_once(t);
+    assert_false(t->is_done);
+    answer(&t->far, id, false);
+    assert_true(t->is_done);
+    assert_int_equal(t->err, NETRON_OK);
+}
+
+static const netron_options brief = {.call_timeout_ms = 5};
+
+static void test_an_answer_is_waited_for(void **state)
+{
+    teller t;
+    (void)state;
+    open_teller(&t, NULL);
+    check_that_it_is_waited_for(&t);
+    far_end_close(&t.far);
+}
+
+static void test_an_answer_is_waited_for_a_second_at_most(void **state)
+{
+    teller t;
+    (void)state;
+    open_teller(&t, NULL);
+    const nt_slot *slot = slot_of(&t, tell_once(&t));
+    assert_non_null(slot);
+    assert_true(slot->timer.due_ms - slot->timer.since_ms <= 1000);
+    far_end_close(&t.far);
+}
+
+static void test_nobody_waits_for_a_mute_peer_but_it_is_told(void **state)
+{
+    teller t;
+    (void)state;
+    open_teller(&t, &brief);
+    become_mute(&t);
+    for (int i = 0; i < 10; i++) {
+        (void)tell_once(&t);
+        assert_true(t.is_done);
+        assert_int_equal(t.err, NETRON_OK);
+    }
+    far_end_close(&t.far);
+}
+
+static void test_a_mute_peer_that_answers_again_is_waited_for(void **state)
+{
+    teller t;
+    (void)state;
+    open_teller(&t, &brief);
+    become_mute(&t);
+    be_patient(&t);
+    uint32_t first = tell_once(&t), second = tell_once(&t);
+    assert_true(t.is_done);
+    answer(&t.far, first, false);
+    answer(&t.far, second, false);
+    check_that_it_is_waited_for(&t);
+    far_end_close(&t.far);
+}
+
+/* It never takes notice of one event, but does so of a later one. */
+static void test_one_lost_event_does_not_make_a_peer_mute_for_good(void **state)
+{
+    teller t;
+    (void)state;
+    open_teller(&t, &brief);
+    become_mute(&t);
+    const nt_slot *lost = slot_of(&t, tell_once(&t));
+    while (lost->failure != NETRON_TIMEOUT)
+        (void)uv_run(t.far.uv, UV_RUN_ONCE);
+    be_patient(&t);
+    answer(&t.far, tell_once(&t), true); /* an error is an answer */
+    far_end_run(&t.far, tell, &t);
+    assert_false(t.is_done);
+    far_end_close(&t.far);
+}
+
+/* Calls to it stay possible. */
+static void test_mute_peer_takes_half_of_the_calls_at_most(void **state)
+{
+    teller t;
+    (void)state;
+    open_teller(&t, &(netron_options){.call_timeout_ms = 5, .max_calls = 8});
+    become_mute(&t);
+    for (int i = 0; i < 20; i++)
+        far_end_run(&t.far, tell, &t);
+    const nt_session *session = t.far.link->owner;
+    assert_int_equal(session->pending.used, 4);
+    far_end_close(&t.far);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +382,12 @@ int main(void)
         cmocka_unit_test(test_when_all_are_refused_the_next_one_is_a_first_again),
         cmocka_unit_test(test_all_fail_when_the_connection_breaks),
         cmocka_unit_test(test_all_are_cancelled_when_the_node_stops),
+        cmocka_unit_test(test_an_answer_is_waited_for),
+        cmocka_unit_test(test_an_answer_is_waited_for_a_second_at_most),
+        cmocka_unit_test(test_nobody_waits_for_a_mute_peer_but_it_is_told),
+        cmocka_unit_test(test_a_mute_peer_that_answers_again_is_waited_for),
+        cmocka_unit_test(test_one_lost_event_does_not_make_a_peer_mute_for_good),
+        cmocka_unit_test(test_mute_peer_takes_half_of_the_calls_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
