@@ -712,12 +712,26 @@ typedef struct announcement {
 
 typedef struct nt_announcements {
     netron *node;
+    bool is_late;   /* there was no fiber for it: */
+    nt_timer retry; /* when to look again */
     announcement *first, *last;
     size_t count;
     char key[];
 } nt_announcements;
 
-enum { ANNOUNCED_MAX = 1000 }; /* PROTOCOL.md §7: then the oldest is dropped */
+enum {
+    ANNOUNCED_MAX = 1000, /* of one key, PROTOCOL.md §7: then the oldest is dropped; and keys without
+                           * a fiber */
+    RETRY_MS = 5
+};
+
+static void drop_oldest(nt_announcements *queue)
+{
+    announcement *oldest = queue->first;
+    queue->first = oldest->next;
+    queue->count--;
+    free(oldest);
+}
 
 static void tell_announcements(void *arg)
 {
@@ -740,23 +754,68 @@ static void tell_announcements(void *arg)
     nt_node_maybe_stopped(node);
 }
 
+static void set_late(nt_announcements *queue, bool is_late)
+{
+    queue->node->announcements_late += is_late;
+    queue->node->announcements_late -= queue->is_late;
+    queue->is_late = is_late;
+}
+
+/* Give the queue a fiber, now or, when none is left, a little later. */
+static void start_telling(nt_announcements *queue)
+{
+    netron *node = queue->node;
+    if (nt_fiber_start(node->loop, tell_announcements, queue, NULL) == NETRON_OK) {
+        set_late(queue, false);
+        node->crew.fibers++;
+        return;
+    }
+    /* For all that are late, one line. */
+    if (node->announcements_late == 0)
+        NT_WARN(&node->log, "events wait (%s): %s", queue->key, netron_last_error()->message);
+    set_late(queue, true);
+    nt_loop_timer_start(node->loop, &queue->retry, RETRY_MS);
+}
+
+static void free_queue(nt_announcements *queue)
+{
+    set_late(queue, false);
+    nt_loop_timer_stop(queue->node->loop, &queue->retry);
+    while (queue->first != NULL)
+        drop_oldest(queue);
+    free(queue);
+}
+
+static void on_retry(nt_timer *timer)
+{
+    nt_announcements *queue = NT_ITEM(timer, nt_announcements, retry);
+    netron *node = queue->node;
+    if (!node->is_stopping) {
+        start_telling(queue);
+        return;
+    }
+    nt_map_remove(&node->announcements, netron_s(queue->key));
+    free_queue(queue);
+}
+
 static nt_announcements *queue_of(netron *node, const char *key)
 {
     nt_announcements *queue = nt_map_get(&node->announcements, netron_s(key));
     if (queue != NULL)
         return queue;
+    if (node->announcements_late >= ANNOUNCED_MAX)
+        return NULL;
     queue = calloc(1, sizeof *queue + strlen(key) + 1);
     if (queue == NULL)
         return NULL;
     queue->node = node;
+    queue->retry.fn = on_retry;
     memcpy(queue->key, key, strlen(key) + 1);
-    if (nt_map_put(&node->announcements, netron_s(key), queue, NULL) != NETRON_OK ||
-        nt_fiber_start(node->loop, tell_announcements, queue, NULL) != NETRON_OK) {
-        nt_map_remove(&node->announcements, netron_s(key));
+    if (nt_map_put(&node->announcements, netron_s(key), queue, NULL) != NETRON_OK) {
         free(queue);
         return NULL;
     }
-    node->crew.fibers++;
+    start_telling(queue);
     return queue;
 }
 
@@ -767,17 +826,16 @@ void nt_event_announce(netron *node, const char *key, const char *name, nt_slice
     nt_announcements *queue = queue_of(node, key);
     announcement *a = queue != NULL ? malloc(sizeof *a + payload.len) : NULL;
     if (a == NULL) {
-        NT_ERROR(&node->log, "no memory to tell of %s", name);
+        NT_ERROR(&node->log, "%s is told to nobody (%s): %s", name, key,
+            queue == NULL && node->announcements_late >= ANNOUNCED_MAX
+                ? "too many events wait for a fiber"
+                : "out of memory");
         return;
     }
     *a = (announcement){.name = name, .size = payload.len};
     memcpy(a->payload, payload.ptr, payload.len);
-    if (queue->count >= ANNOUNCED_MAX) {
-        announcement *oldest = queue->first;
-        queue->first = oldest->next;
-        queue->count--;
-        free(oldest);
-    }
+    if (queue->count >= ANNOUNCED_MAX)
+        drop_oldest(queue);
     if (queue->first == NULL)
         queue->first = a;
     else
@@ -819,5 +877,9 @@ void nt_events_fini(netron *node)
     for (nt_list *item; (item = nt_list_take(&node->subscriptions)) != NULL;)
         unref_subscription(NT_ITEM(item, netron_subscription, all));
     nt_map_fini(&node->events);
+    nt_map_entry *at = NULL;
+    void *value;
+    while (nt_map_next(&node->announcements, &at, NULL, &value))
+        free_queue(value);
     nt_map_fini(&node->announcements);
 }

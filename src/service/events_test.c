@@ -5,6 +5,9 @@
 #include "support/check.h"
 #include "support/far_end.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static const char hello[] = "{\"type\":\"client-id\",\"id\":\"source\"}";
 
 /* One subscription, and what became of it. */
@@ -372,6 +375,99 @@ static void test_mute_peer_takes_half_of_the_calls_at_most(void **state)
     far_end_close(&t.far);
 }
 
+/* ---- system events when no fiber is left ---- */
+
+enum { SLEEPERS_MAX = 16 };
+
+typedef struct crowd {
+    netron_fiber *all[SLEEPERS_MAX];
+    unsigned count, lines;
+    char line[200]; /* of the log, the last one */
+} crowd;
+
+static netron_err sleep_on(netron_ctx *ctx, void *arg)
+{
+    (void)arg;
+    return netron_sleep(ctx, UINT32_MAX);
+}
+
+static void keep_line(void *user, netron_log_level level, const char *line)
+{
+    crowd *c = user;
+    (void)level;
+    c->lines++;
+    (void)snprintf(c->line, sizeof c->line, "%s", line);
+}
+
+/* All fibers sleep. */
+static void open_crowded(teller *t, crowd *c)
+{
+    *c = (crowd){0};
+    open_teller(t, &(netron_options){.max_fibers = 8, .call_timeout_ms = 60000});
+    t->far.node->log = (nt_log){.fn = keep_line, .user = c, .level = NETRON_LOG_WARN};
+    netron_ctx *ctx = netron_context(t->far.node);
+    while (netron_spawn(ctx, sleep_on, NULL, &c->all[c->count]) == NETRON_OK)
+        assert_true(++c->count < SLEEPERS_MAX);
+    assert_true(c->count > 0);
+    far_end_turn(&t->far);
+}
+
+static void close_crowded(teller *t, crowd *c)
+{
+    while (c->count > 0)
+        netron_detach(c->all[--c->count]);
+    far_end_close(&t->far);
+}
+
+static void announce(teller *t, const char *key)
+{
+    static const uint8_t five[] = {5};
+    nt_loop *loop = t->far.node->loop;
+    nt_loop_enter(loop);
+    nt_event_announce(t->far.node, key, "tick", (nt_slice){five, sizeof five});
+    nt_loop_leave(loop);
+}
+
+static void test_system_events_wait_for_a_fiber(void **state)
+{
+    teller t;
+    crowd c;
+    (void)state;
+    open_crowded(&t, &c);
+    announce(&t, "svc:a");
+    announce(&t, "svc:a");
+    announce(&t, "svc:b");
+    far_end_turn(&t.far);
+    assert_true(far_end_is_silent(&t.far));
+    assert_int_equal(c.lines, 1);
+    assert_non_null(strstr(c.line, "max_fibers"));
+    netron_fiber_cancel(c.all[0]);
+    for (int i = 0; i < 3; i++) {
+        while (far_end_is_silent(&t.far))
+            (void)uv_run(t.far.uv, UV_RUN_ONCE);
+        answer(&t.far, receive_task(&t.far, "emit"), false);
+    }
+    assert_int_equal(t.far.node->announcements.count, 0);
+    assert_int_equal(c.lines, 1);
+    close_crowded(&t, &c);
+}
+
+static void test_so_many_names_wait_and_no_more(void **state)
+{
+    teller t;
+    crowd c;
+    char key[16];
+    (void)state;
+    open_crowded(&t, &c);
+    for (int i = 0; i < 1010; i++) {
+        (void)snprintf(key, sizeof key, "svc:%d", i);
+        announce(&t, key);
+    }
+    assert_int_equal(t.far.node->announcements.count, 1000);
+    assert_non_null(strstr(c.line, "wait for a fiber"));
+    close_crowded(&t, &c); /* and all of them are given up */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +484,8 @@ int main(void)
         cmocka_unit_test(test_a_mute_peer_that_answers_again_is_waited_for),
         cmocka_unit_test(test_one_lost_event_does_not_make_a_peer_mute_for_good),
         cmocka_unit_test(test_mute_peer_takes_half_of_the_calls_at_most),
+        cmocka_unit_test(test_system_events_wait_for_a_fiber),
+        cmocka_unit_test(test_so_many_names_wait_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

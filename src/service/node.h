@@ -39,6 +39,7 @@ struct netron {
     nt_map events;   /* nt_audience by name */
     nt_list subscriptions; /* of the program, until it gives them back */
     nt_map announcements; /* system events that wait for their turn, by key */
+    uint32_t announcements_late; /* keys of them for which no fiber was left */
 
     /* life (app) */
     uv_thread_t thread;
