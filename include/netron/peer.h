@@ -8,6 +8,10 @@
 #ifndef NETRON_PEER_H
 #define NETRON_PEER_H
 
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
+
 #include <netron/abi.h>
 #include <netron/node.h>
 #include <netron/value.h>
