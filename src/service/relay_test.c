@@ -1,4 +1,5 @@
-/* relay_test.c - a service that an owner publishes here: what it returns is given back to it. */
+/* relay_test.c - a service that an owner publishes here: what it returns is given back to it, and it
+ * stands behind services of the node itself. */
 #include "service/relay.h"
 
 #include "support/check.h"
@@ -154,6 +155,45 @@ static void test_owner_that_has_left_is_told_nothing(void **state)
     far_end_close(&f.far);
 }
 
+/* ---- names ---- */
+
+static netron_err sell_nothing(netron_ctx *ctx, void *user, netron_operation operation,
+    netron_str member, const netron_value *args, size_t count, netron_value *result)
+{
+    (void)user, (void)operation, (void)member, (void)args, (void)count, (void)result;
+    return netron_fail(ctx, NETRON_UNSUPPORTED, "nothing is sold here");
+}
+
+static void expose_own(fixture *f, const char *meta_text)
+{
+    netron_value meta;
+    assert_int_equal(netron_value_parse(&f->far.memory, netron_s(meta_text), &meta), NETRON_OK);
+    assert_int_equal(
+        netron_expose(f->far.node, &(netron_service){.meta = &meta, .handler = sell_nothing}),
+        NETRON_OK);
+}
+
+/* Whether the bare name stands for the owner's service. */
+static bool is_the_owners(const fixture *f)
+{
+    nt_stub *found;
+    assert_int_equal(nt_stub_resolve(f->far.node, netron_s("shop"), true, &found), NETRON_OK);
+    return found->owner == f->far.peer;
+}
+
+static void test_bare_name_is_the_nodes_own_service_although_a_peer_came_first(void **state)
+{
+    fixture f;
+    (void)state;
+    open_shop(&f);
+    assert_true(is_the_owners(&f));
+    expose_own(&f, "{\"name\":\"shop\",\"version\":\"1.0.0\"}");
+    assert_false(is_the_owners(&f));
+    assert_int_equal(netron_unexpose(f.far.node, "shop@1.0.0"), NETRON_OK);
+    assert_true(is_the_owners(&f));
+    far_end_close(&f.far);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +201,7 @@ int main(void)
         cmocka_unit_test(test_it_is_given_back_as_often_as_it_was_returned),
         cmocka_unit_test(test_published_service_is_not_a_reference),
         cmocka_unit_test(test_owner_that_has_left_is_told_nothing),
+        cmocka_unit_test(test_bare_name_is_the_nodes_own_service_although_a_peer_came_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -309,8 +309,11 @@ netron_err nt_stub_resolve(const netron *node, netron_str wanted, bool is_ours, 
     const char *at = wanted.size != 0 ? memchr(wanted.data, '@', wanted.size) : NULL;
     netron_str name = {wanted.data, at != NULL ? (size_t)(at - wanted.data) : wanted.size};
     nt_stub *found = nt_stub_by_key(node, wanted);
-    if (found == NULL && at == NULL)
-        found = find_newest(node, name, NULL);
+    /* What a peer has published under a bare name stands behind the node's own. */
+    if (at == NULL && (found == NULL || found->owner != NULL)) {
+        nt_stub *own = find_newest(node, name, NULL);
+        found = own != NULL ? own : found;
+    }
     if (found == NULL && at != NULL && is_ours) {
         nt_range range;
         netron_str text = {at + 1, wanted.size - name.size - 1};
