@@ -84,7 +84,7 @@ NETRON_API void netron_stream_close(netron_stream *stream);
 
 /* Hear an event of a peer by its plain name, e.g. "peer:connect". `args` is valid during the call.
  * on_end (may be NULL) is the last call, exactly once: NETRON_OK after netron_unsubscribe(), else
- * why the connection ended. Both run on a fiber. Suspends. */
+ * why the connection ended, in netron_last_error() in words. Both run on a fiber. Suspends. */
 typedef void (*netron_event_fn)(void *user, const netron_value *args, size_t count);
 NETRON_API NETRON_MUST_CHECK netron_err netron_on(netron_peer *peer, const char *event,
     netron_event_fn handler, netron_end_fn on_end, void *user, netron_subscription **out);

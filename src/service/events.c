@@ -683,7 +683,7 @@ void netron_unsubscribe(netron_subscription *subscription)
         (void)unsubscribe_here(subscription);
 }
 
-void nt_event_end_heard(netron_peer *peer, netron_err reason)
+void nt_event_end_heard(netron_peer *peer, netron_err reason, const char *why)
 {
     nt_map_entry *at = NULL;
     void *value;
@@ -697,7 +697,9 @@ void nt_event_end_heard(netron_peer *peer, netron_err reason)
     }
     nt_map_fini(&peer->heard);
     for (nt_list *item; (item = nt_list_take(&over)) != NULL;)
-        finish(NT_ITEM(item, netron_subscription, link), reason);
+        finish(NT_ITEM(item, netron_subscription, link),
+            nt_fail(reason, "%s: %s", netron_peer_id(peer),
+                why[0] != '\0' ? why : netron_err_text(reason)));
 }
 
 /* ---- system events ---- */
@@ -866,7 +868,7 @@ void nt_event_end_local(netron *node)
     netron_subscription *s;
     while ((s = first_local(node)) != NULL) {
         (void)unlink_subscription(s);
-        finish(s, NETRON_CANCELLED);
+        finish(s, nt_fail(NETRON_CANCELLED, "the node is stopping"));
     }
 }
 

@@ -27,8 +27,9 @@ void nt_event_forget_peer(netron_peer *peer);
 
 /* A peer told this node of an event: run those who hear it. Suspends as they do. */
 void nt_event_heard(netron_peer *peer, const nt_event *event);
-/* The connection is gone, or the node stops: subscriptions end with `reason`. */
-void nt_event_end_heard(netron_peer *peer, netron_err reason);
+/* The connection is gone, or the node stops: subscriptions end with `reason`, and `why` for their last
+ * error. */
+void nt_event_end_heard(netron_peer *peer, netron_err reason, const char *why);
 
 /* The node stops: the program's subscriptions to its own events end. */
 void nt_event_end_local(netron *node);

@@ -17,6 +17,7 @@ typedef struct hearer {
     bool has_begun;   /* netron_on() has returned, */
     netron_err begun; /* this */
     netron_err ended;
+    char why[100];
     unsigned heard, ends;
 } hearer;
 
@@ -32,6 +33,7 @@ static void on_end(void *user, netron_err reason)
     hearer *h = user;
     h->ends++;
     h->ended = reason;
+    (void)snprintf(h->why, sizeof h->why, "%s", netron_last_error()->message);
 }
 
 static void subscribe(netron_ctx *ctx, void *arg)
@@ -119,6 +121,7 @@ static void test_subscription_that_began_has_one_last_call(void **state)
     far_end_hang_up(&far);
     assert_int_equal(h.ends, 1);
     assert_int_equal(h.ended, NETRON_UNAVAILABLE);
+    assert_non_null(strstr(h.why, "source: ")); /* who */
     far_end_close(&far);
     assert_int_equal(h.ends, 1);
 }
