@@ -510,7 +510,7 @@ demo@1.2.0
   hash(bytes data) -> u64
   join(list_str words, str between = "-") -> str
   day(date when) -> date
-  tellMood(happy|sad how) -> str
+  tellMood(happy|sad how = sad) -> str
   limit(u32 most = 10, u64 from?) -> u64
   nothing() -> none
   refuse(str why) -> none
