@@ -96,7 +96,8 @@ const netron_value *cli_named_type(const netron_value *meta, netron_str name)
 }
 
 /* C's spelling of an enumeration's name: urgency_plain. */
-static netron_str enum_default(const netron_value *meta, const netron_value *parameter, netron_str text)
+static netron_str enum_default(
+    const netron_value *meta, const netron_value *parameter, netron_str text)
 {
     netron_str type = cli_type_read(meta, cli_declared(parameter)).whole, name = text;
     const netron_value *names = cli_list_of(cli_named_type(meta, type), "names");
