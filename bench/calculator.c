@@ -89,7 +89,7 @@ netron_err calculator__memory_get_impl(netron_ctx *ctx, calculator__self *self, 
     return NETRON_OK;
 }
 
-NETRON_PROVIDE(calculator, add, add_later, burn, range, download, upload, publish, published,
+NETRON_PROVIDE_CONCURRENT(calculator, add, add_later, burn, range, download, upload, publish, published,
     memory);
 
 netron_err bench_expose(netron *node)

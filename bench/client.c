@@ -4,6 +4,8 @@
  */
 #include "client.h"
 
+enum { CALLS_DEFAULT = 65536, FIBERS_DEFAULT = 8192 }; /* of netron_options */
+
 void client_check(netron_err err, const char *call)
 {
     if (err != NETRON_OK)
@@ -36,7 +38,8 @@ static run_fn find_mode(const char *name)
         run_fn run;
     } modes[] = {{"calls", run_calls}, {"stream", client_run_stream},
         {"download", client_run_download}, {"upload", client_run_upload},
-        {"events", client_run_events}, {"idle", client_run_idle}};
+        {"events", client_run_events}, {"idle", client_run_idle}, {"services", client_run_services},
+        {"many", client_run_many}};
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
         if (strcmp(modes[i].name, name) == 0)
             return modes[i].run;
@@ -59,14 +62,24 @@ static void run(bench_client *client)
     client_must(netron_join(ctx, fiber, NULL));
 }
 
+/* The number if it is more than the default, or 0 for that. */
+static uint32_t above(unsigned number, unsigned usual)
+{
+    return number > usual ? number : 0;
+}
+
 int main(int argc, char **argv)
 {
     bench_client client = {0};
-    client.options =
-        bench_parse(argc, argv, "calls|stream|download|upload|events|idle URL [OPTION]...");
+    client.options = bench_parse(
+        argc, argv, "calls|services|stream|download|upload|events|idle|many URL [OPTION]...");
     client.run = find_mode(client.options.mode);
     bool is_memory = strncmp(client.options.url, "memory://", 9) == 0;
-    client.node = netron_new(&(netron_options){.listen = is_memory ? client.options.url : NULL});
+    bench_raise_files();
+    client.node = netron_new(&(netron_options){.listen = is_memory ? client.options.url : NULL,
+        .max_calls = above(client.options.inflight, CALLS_DEFAULT),
+        .max_fibers =
+            above(client.options.connections * client.options.inflight + 16, FIBERS_DEFAULT)});
     client.proxies = calloc(client.options.connections, sizeof *client.proxies);
     if (client.node == NULL || client.proxies == NULL)
         bench_fail("%s", netron_last_error()->message);

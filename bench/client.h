@@ -23,15 +23,23 @@ void client_check(netron_err err, const char *call);
 
 /* client_calls.c: `inflight` calls at a time on each connection. */
 void client_run_fibers(bench_client *client);
+/* Begins and ends the measured part, so that no call has to look at the clock. */
+void client_start_clock(bench_client *client);
+bool client_is_enough(const bench_client *client);
 void client_run_futures(bench_client *client);
+
+/* client_services.c: calls of many services in turn. */
+void client_run_services(bench_client *client);
 
 /* client_streams.c */
 void client_run_stream(bench_client *client);
 void client_run_download(bench_client *client);
 void client_run_upload(bench_client *client);
 
-/* client_many.c: connections that are idle, and connections that hear events. */
+/* client_many.c: connections that are idle, connections that hear events, and very many of them. */
 void client_run_idle(bench_client *client);
 void client_run_events(bench_client *client);
+/* As many connections as there can be, of which some call. */
+void client_run_many(bench_client *client);
 
 #endif

@@ -1,13 +1,18 @@
 /* client_calls.c - calls, many at a time: from a fiber each, or as futures from one. */
 #include "client.h"
 
+enum { ROUNDS_BEFORE = 2 }; /* of all calls in flight, that the warm-up has to last */
+
 /* One of the calls in flight. */
 typedef struct caller {
     bench_client *client;
     const calculator *proxy;
     int64_t next; /* argument */
     netron_fiber *fiber;
-    calculator__add_future future;
+    union {
+        calculator__add_future now;
+        calculator__add_later_future later;
+    } future;
 } caller;
 
 typedef netron_err (*call_fn)(const calculator *proxy, int64_t a, int64_t b, int64_t *sum);
@@ -35,7 +40,7 @@ static void check(caller *c, int64_t sum)
     c->client->meter.done++;
 }
 
-static bool is_enough(const bench_client *client)
+bool client_is_enough(const bench_client *client)
 {
     return client->is_over ||
            (client->options.calls != 0 && client->meter.done >= client->options.calls);
@@ -47,7 +52,10 @@ static netron_err keep_time(netron_ctx *ctx, void *arg)
     bench_client *client = arg;
     if (client->options.calls != 0)
         return NETRON_OK;
+    uint64_t all = (uint64_t)client->options.connections * client->options.inflight;
     NETRON_TRY(netron_sleep(ctx, (uint32_t)(client->options.warm_up * 1000)));
+    while (client->meter.done < ROUNDS_BEFORE * all)
+        NETRON_TRY(netron_sleep(ctx, 10));
     bench_begin(&client->meter);
     NETRON_TRY(netron_sleep(ctx, (uint32_t)(client->options.seconds * 1000)));
     bench_end(&client->meter);
@@ -55,7 +63,7 @@ static netron_err keep_time(netron_ctx *ctx, void *arg)
     return NETRON_OK;
 }
 
-static void start_clock(bench_client *client)
+void client_start_clock(bench_client *client)
 {
     bench_start(&client->meter, &client->options);
     client_must(netron_spawn(netron_context(client->node), keep_time, client, NULL));
@@ -76,7 +84,7 @@ static netron_err call_in_turn(netron_ctx *ctx, void *arg)
     call_fn call = method(&c->client->options);
     int64_t sum;
     (void)ctx;
-    while (!is_enough(c->client)) {
+    while (!client_is_enough(c->client)) {
         client_must(call(c->proxy, c->next, 1, &sum));
         check(c, sum);
     }
@@ -88,7 +96,7 @@ void client_run_fibers(bench_client *client)
     unsigned count;
     caller *callers = make_callers(client, &count);
     netron_ctx *ctx = netron_context(client->node);
-    start_clock(client);
+    client_start_clock(client);
     for (unsigned i = 0; i < count; i++)
         client_must(netron_spawn(ctx, call_in_turn, &callers[i], &callers[i].fiber));
     for (unsigned i = 0; i < count; i++)
@@ -100,13 +108,19 @@ void client_run_fibers(bench_client *client)
 
 static void start(caller *c)
 {
-    c->future = calculator__add_start(c->proxy, c->next, 1);
+    if (c->client->options.later)
+        c->future.later = calculator__add_later_start(c->proxy, c->next, 1);
+    else
+        c->future.now = calculator__add_start(c->proxy, c->next, 1);
 }
 
 static void finish(caller *c)
 {
     int64_t sum;
-    client_must(calculator__add_wait(&c->future, &sum));
+    if (c->client->options.later)
+        client_must(calculator__add_later_wait(&c->future.later, &sum));
+    else
+        client_must(calculator__add_wait(&c->future.now, &sum));
     check(c, sum);
 }
 
@@ -114,10 +128,10 @@ void client_run_futures(bench_client *client)
 {
     unsigned count;
     caller *callers = make_callers(client, &count);
-    start_clock(client);
+    client_start_clock(client);
     for (unsigned i = 0; i < count; i++)
         start(&callers[i]);
-    while (!is_enough(client)) {
+    while (!client_is_enough(client)) {
         for (unsigned i = 0; i < count; i++) {
             finish(&callers[i]);
             start(&callers[i]);

@@ -23,9 +23,19 @@ NETRON_DOC    (calculator, upload,    "Takes a chunk that begins with its number
 NETRON_DOC    (calculator, publish,   "Emits `published`, each when the last is answered.");
 NETRON_DOC    (calculator, memory,    "Bytes that malloc has handed out.");
 
+/* Of which there are many, under the names that bench_adder_name() makes. */
+NETRON_SERVICE(adder, "adder@1.0.0", add);
+NETRON_METHOD (adder, add, i64, (i64, a), (i64, b));
+
 enum { BENCH_CHUNK = 64 * 1024 };
 
 /* Publish the calculator on the node. */
 NETRON_MUST_CHECK netron_err bench_expose(netron *node);
+
+/* Publish so many adders. */
+NETRON_MUST_CHECK netron_err bench_expose_adders(netron *node, unsigned count);
+/* "adder-7@1.0.0" */
+enum { BENCH_NAME_SIZE = 32 };
+void bench_adder_name(char name[BENCH_NAME_SIZE], unsigned index);
 
 #endif

@@ -4,13 +4,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
-enum { MOST = 1 << 22 }; /* of things to be had at a time; the largest process id of Linux */
+enum {
+    MOST = 1 << 22, /* of things to be had at a time; the largest process id of Linux */
+    GENERATIONS = 2 /* of processes that make up a server */
+};
 
 /* ---- options ---- */
 
@@ -63,6 +68,8 @@ static const struct option {
     {"--bytes", parse_count, offsetof(bench_options, bytes)},
     {"--request", parse_few, offsetof(bench_options, request)},
     {"--reply", parse_few, offsetof(bench_options, reply)},
+    {"--services", parse_few, offsetof(bench_options, services)},
+    {"--active", parse_few, offsetof(bench_options, active)},
     {"--server", parse_few, offsetof(bench_options, server)},
     {"--futures", parse_flag, offsetof(bench_options, futures)},
     {"--epoll", parse_flag, offsetof(bench_options, epoll)},
@@ -83,6 +90,7 @@ bench_options bench_parse(int argc, char **argv, const char *about)
 {
     bench_options options = {.connections = 1,
         .inflight = 1,
+        .services = 1,
         .warm_up = 0.1,
         .seconds = 1,
         .items = 1000000,
@@ -138,8 +146,24 @@ static uint64_t thread_cpu_ns(const char *path)
     return ns;
 }
 
-/* Of all threads of a process, by the scheduler's own account. */
-static uint64_t process_cpu_ns(unsigned pid)
+static uint64_t process_cpu_ns(unsigned pid, unsigned depth);
+
+/* Of the processes that a thread has started; a kernel that does not tell has none. */
+static uint64_t children_cpu_ns(const char *path, unsigned depth)
+{
+    uint64_t total = 0;
+    unsigned pid;
+    FILE *file = depth != 0 ? fopen(path, "re") : NULL;
+    if (file == NULL)
+        return 0;
+    while (fscanf(file, "%u", &pid) == 1)
+        total += process_cpu_ns(pid, depth - 1);
+    fclose(file);
+    return total;
+}
+
+/* Of all threads of a process and its children, `depth` generations, by the scheduler's own account. */
+static uint64_t process_cpu_ns(unsigned pid, unsigned depth)
 {
     uint64_t total = 0;
     char folder[64], path[sizeof folder + 256 + 16];
@@ -150,6 +174,8 @@ static uint64_t process_cpu_ns(unsigned pid)
             continue;
         snprintf(path, sizeof path, "%s/%s/schedstat", folder, at->d_name);
         total += thread_cpu_ns(path);
+        snprintf(path, sizeof path, "%s/%s/children", folder, at->d_name);
+        total += children_cpu_ns(path, depth);
     }
     if (threads != NULL)
         closedir(threads);
@@ -159,7 +185,7 @@ static uint64_t process_cpu_ns(unsigned pid)
 void bench_begin(bench_meter *meter)
 {
     meter->begun_done = meter->done;
-    meter->begun_server_ns = process_cpu_ns(meter->options->server);
+    meter->begun_server_ns = process_cpu_ns(meter->options->server, GENERATIONS);
     meter->begun_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     meter->begun_ns = bench_now_ns();
 }
@@ -168,7 +194,7 @@ void bench_end(bench_meter *meter)
 {
     meter->ended_ns = bench_now_ns();
     meter->ended_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-    meter->ended_server_ns = process_cpu_ns(meter->options->server);
+    meter->ended_server_ns = process_cpu_ns(meter->options->server, GENERATIONS);
     meter->ended_done = meter->done;
 }
 
@@ -215,6 +241,17 @@ void bench_print(bench_meter *meter)
 }
 
 /* ---- the rest ---- */
+
+unsigned bench_raise_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        bench_fail("getrlimit: %s", strerror(errno));
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        bench_fail("setrlimit: %s", strerror(errno));
+    return files.rlim_cur > UINT_MAX ? UINT_MAX : (unsigned)files.rlim_cur;
+}
 
 void bench_hold(unsigned connections)
 {

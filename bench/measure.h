@@ -28,7 +28,10 @@ typedef struct bench_options {
     uint64_t bytes;    /* of one bulk transfer */
     unsigned request;  /* bytes of a call on the wire */
     unsigned reply;    /* bytes of its answer; of an item */
-    unsigned server;   /* the server's process, whose processor time is measured too; 0: not */
+    unsigned services; /* that are called in turn */
+    unsigned active;   /* connections that call; 0: all */
+    unsigned server;   /* the server's process; its processor time and that of what it has started
+                        * are measured too; 0: not */
     bool futures;      /* call by futures, not from a fiber each */
     bool epoll;        /* wait in epoll, not in recv */
     bool later;        /* call what waits before it answers */
@@ -59,6 +62,9 @@ bool bench_is_over(bench_meter *meter);
 void bench_print(bench_meter *meter);
 
 uint64_t bench_now_ns(void);
+
+/* Let this process open as many files as it may. How many that is. */
+unsigned bench_raise_files(void);
 
 /* Tell who started this program that `connections` are open, and wait until it says to go on. */
 void bench_hold(unsigned connections);

@@ -3,10 +3,12 @@
 
 usage: run_test.py BUILD-FOLDER
 """
+import dataclasses
 import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -18,9 +20,10 @@ BENCH = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(BENCH))
 sys.dont_write_bytecode = True
 
-from harness import measure, plot, process, report, subjects, syscalls  # noqa: E402
+from harness import measure, peer, plot, process, report, subjects, syscalls  # noqa: E402
 
 BUILD = None
+FILES = 1400  # that a run with few files may open: the connections beside it are 1000
 SHORT = ["--quick", "--rounds", "1", "--seconds", "0.05"]
 
 PEER = """
@@ -30,7 +33,7 @@ PEER = Peer(name="{name}", title="The peer {name}", packages=("lib{name}-dev",),
             client=("python3", "-c", {client!r}))
 """
 LISTEN = "import os, time; print('listening on tcp://127.0.0.1:1', flush=True); "
-GOOD = """print('{"calls":9,"seconds":1,"rate":9,"total":9,"client_cpu_ns":1,"server_cpu_ns":1}')"""
+GOOD = """print('{{"calls":9,"seconds":1,"rate":9,"total":9,"client_cpu_ns":1,"server_cpu_ns":1}}')"""
 
 
 def run(*words, **options):
@@ -80,6 +83,24 @@ class TestRun(WithPeer):
         self.assertNotIn("old", text)
         self.assertIn("</svg>", (self.folder / "doc.svg").read_text(encoding="utf-8"))
 
+    def test_many_connections_meet_the_limit_of_open_files_and_tell_it(self):
+        def lower():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
+        done = run("--only", "many", *SHORT, preexec_fn=lower)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, rf"`many`: {FILES - measure.SPARE_FILES} connections "
+                                      rf"\(the hard limit of open files is {FILES}\)")
+
+    def test_growth_is_a_table_and_a_plot(self):
+        plot_file = self.folder / "out.svg"
+        done = run("--only", "ws-services-100", "ws-suspended-8000", *SHORT, "--svg", plot_file)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"\| 1 `ws-services-1` \|")
+        self.assertRegex(done.stdout, r"\| 100 `ws-services-100` \|.*x\) \|")
+        self.assertRegex(done.stdout, r"\| 8\s000 `ws-suspended-8000` \|")
+        drawn = (self.folder / "out-growth.svg").read_text(encoding="utf-8")
+        self.assertEqual(drawn.count("<polyline"), 4)
+
     def test_an_unknown_name_is_said(self):
         done = run("--only", "no-such-thing")
         self.assertEqual(done.returncode, 1)
@@ -113,6 +134,13 @@ class TestRun(WithPeer):
         self.assertRegex(done.stdout, r"Not measured: The peer absent is not installed .*libabsent-dev")
         self.assertIn("`ws-64`", done.stdout)
 
+    def test_a_peer_stands_beside_ours(self):
+        self.make_peer("good")
+        done = self.run_peer("good")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("### Netron over ws beside each peer", done.stdout)
+        self.assertRegex(done.stdout, r"\| The peer good \| [\d.]+ ?[kMG]?x \|")
+
     def test_when_it_is_ended_it_ends_its_servers_and_prints_what_it_has(self):
         mark = self.folder / "pid"
         self.make_peer("endless", LISTEN + f"open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)",
@@ -142,6 +170,10 @@ class TestParts(unittest.TestCase):
         self.assertEqual([report.number(value) for value in (0.1234, 99.5, 1234, 12345, 1234567, 4e9)],
                          ["0.123", "99.5", "1234", "12.3 k", "1.23 M", "4.00 G"])
 
+    def test_ratios(self):
+        self.assertEqual([report.ratio(value) for value in (12.341, 1, 0.5, 0.0123, 0.00071, 0)],
+                         ["12.34", "1.00", "0.50", "0.012", "0.00071", "0.00"])
+
     def test_strace_summary(self):
         summary = ("% time     seconds  usecs/call     calls    errors syscall\n"
                    "------ ----------- ----------- --------- --------- ----------------\n"
@@ -166,6 +198,36 @@ class TestParts(unittest.TestCase):
                 self.assertIn(name, known, subject.name)
             for aim in subject.aims:
                 self.assertTrue(aim.share is None or aim.floor in subject.floors, subject.name)
+
+    def test_the_peers_of_the_bench_do_what_there_is(self):
+        settings = measure.Settings()
+        for one in peer.load():
+            for name in (*one.shapes, *one.more, *one.minor):
+                self.assertIn(name, subjects.SHAPES, one.name)
+            self.assertTrue(set(one.more) | set(one.minor) <= set(one.shapes), one.name)
+            for name in one.most:
+                self.assertTrue(hasattr(settings, name), one.name)
+            self.assertTrue(one.packages, one.name)
+
+    def test_a_peer_may_do_less_of_a_thing(self):
+        bench = measure.Bench(measure.QUICK, "/bin", "/tmp", {"ws_item": 20})
+        subject = dataclasses.replace(subjects.ours()[0], client=("client", "{items}", "{idle}"),
+                                      most={"items": 7, "idle": 1 << 30})
+        self.assertEqual(bench.client(subject, None), ["client", "7", str(measure.QUICK.idle)])
+
+    def test_what_a_server_has_started_belongs_to_it(self):
+        shell = subprocess.Popen(["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(shell.stdout.close)
+        self.addCleanup(shell.wait)
+        self.addCleanup(shell.kill)
+        child = int(shell.stdout.readline())
+        self.addCleanup(os.kill, child, signal.SIGKILL)
+        self.assertEqual(process.family(shell.pid), [shell.pid, child])
+
+    def test_decades(self):
+        self.assertEqual(plot.decades([1, 100]), (0, 2))
+        self.assertEqual(plot.decades([0.3, 20]), (-1, 2))
+        self.assertEqual(plot.decades([5]), (0, 1))
 
     def test_a_plot_has_a_bar_for_each_ratio(self):
         subject = subjects.ours()[0]

@@ -4,14 +4,16 @@ import contextlib
 import dataclasses
 import json
 import math
+import resource
 import socket
 import time
 
 from .machine import Watch
-from .process import Failed, Holder, Server, run_client
+from .process import SERVER_CORE, Failed, Holder, Server, run_client
 
 DISTURBED = 0.20  # of a core, used by others
 SETTLE_SECONDS = 0.2
+SPARE_FILES = 64  # of a process, for all that is no connection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,15 +22,19 @@ class Settings:
     seconds: float = 1.0
     warm_up: float = 0.2
     rounds: int = 9
+    peer_rounds: int = 9      # of them, in which peers are measured, too
     repeats: int = 4          # of a run that others disturbed
+    repeating: float = 1e6    # seconds that all repeats may take
     items: int = 1000000
     bytes: int = 1 << 30
     idle: int = 10000
     subscribers: int = 10000
     memory_calls: int = 4000000
+    many: int = 50000         # connections, as far as the limit of open files allows
+    active: int = 1000        # of them, that call
 
 
-QUICK = Settings(seconds=0.3, warm_up=0.1, rounds=3, repeats=1, bytes=1 << 28, idle=2000,
+QUICK = Settings(seconds=0.3, warm_up=0.1, rounds=3, peer_rounds=1, repeats=1, repeating=30.0, bytes=1 << 28, idle=2000,
                  subscribers=1000, memory_calls=1000000)
 
 
@@ -62,7 +68,7 @@ class Bench:
         self.sizes = sizes
 
     def fill(self, words, **more):
-        values = _Values(self.places, more, self.sizes)
+        values = _Values(more, self.places, self.sizes)
         return [word.format_map(values) for word in words]
 
     def serve(self, subject):
@@ -71,10 +77,11 @@ class Bench:
         spec, port = subject.server, str(free_port())
         url = self.fill([spec.url])[0].replace("PORT", port)
         command = [word.replace("PORT", port) for word in self.fill(spec.command, url=url)]
-        return Server(command, url, spec.ready)
+        return Server(command, url, spec.ready, core=None if spec.all_cores else SERVER_CORE)
 
     def client(self, subject, server):
-        words = self.fill(subject.client, url=server.url if server else "")
+        less = {name: min(most, self.places[name]) for name, most in subject.most.items()}
+        words = self.fill(subject.client, url=server.url if server else "", **less)
         return [*words, "--server", str(server.pid)] if server else words
 
     def limit(self):
@@ -83,7 +90,8 @@ class Bench:
 
     def run(self, subject):
         """One sample. Failed: it came to nothing."""
-        return {"rate": self._run_rate, "idle": self._run_idle}[subject.how](subject)
+        how = {"rate": self._run_rate, "idle": self._run_idle, "many": self._run_many}
+        return how[subject.how](subject)
 
     def _run_rate(self, subject):
         with self.serve(subject) as server, self._beside(subject, server):
@@ -126,6 +134,26 @@ class Bench:
         if len(said) == 2:
             extra["allocated"] = (said[1] - said[0]) / (many - few)
         return Sample(value=(large - small) / (many - few) * subject.shape.scale, calls=many, extra=extra)
+
+
+    def _run_many(self, subject):
+        """The rate of some among as many connections as there can be, and what the others cost."""
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        wanted = min(self.settings.many, most - SPARE_FILES)
+        words = dataclasses.replace(subject, most={"many": wanted})
+        with self.serve(subject) as server, Holder(self.client(words, server)) as holder:
+            resident = []
+            for _ in range(2):
+                count = holder.wait()
+                time.sleep(SETTLE_SECONDS)
+                resident.append(server.resident_bytes())
+                holder.go_on()
+            said, errors = read_result(holder.rest()), holder.said()
+        why = f"the hard limit of open files is {most}" if wanted < self.settings.many else "as many as aimed at"
+        extra = {"connections": count, "limit": errors or why,
+                 "bytes_each": (resident[1] - resident[0]) / max(count - 1, 1)}
+        return Sample(value=said["rate"], calls=said["calls"], seconds=said["seconds"],
+                      client_cpu_ns=said["client_cpu_ns"], server_cpu_ns=said["server_cpu_ns"], extra=extra)
 
 
 class _Values(dict):
@@ -171,11 +199,12 @@ class Campaign:
         self.floor_samples = collections.defaultdict(list)
         self.problems = {}          # subject -> why it failed
         self.repeated = 0
+        self.repeating = 0.0        # seconds spent on repeats
 
     def run(self, subjects):
         for number in range(self.bench.settings.rounds):
             for subject in subjects:
-                if subject.name in self.problems or (subject.once and number > 0):
+                if subject.name in self.problems or number >= self._rounds(subject):
                     continue
                 self.tell(number, subject)
                 try:
@@ -184,15 +213,21 @@ class Campaign:
                     self.problems[subject.name] = str(error)
                     self.tell(number, subject, str(error))
 
+    def _rounds(self, subject):
+        settings = self.bench.settings
+        if subject.once:
+            return 1
+        return settings.rounds if subject.is_ours else min(settings.peer_rounds, settings.rounds)
+
     def _undisturbed(self, subject):
-        best = None
-        for attempt in range(1 + self.bench.settings.repeats):
-            sample = self._beside_floors(subject)
-            if best is None or disturbance(sample) < disturbance(best):
-                best = sample
-            if not sample.is_disturbed:
+        settings, best = self.bench.settings, self._beside_floors(subject)
+        for _ in range(settings.repeats):
+            if not best.is_disturbed or self.repeating > settings.repeating:
                 break
-            self.repeated += attempt < self.bench.settings.repeats
+            began = time.monotonic()
+            best = min(best, self._beside_floors(subject), key=disturbance)
+            self.repeating += time.monotonic() - began
+            self.repeated += 1
         return best
 
     def _beside_floors(self, subject):

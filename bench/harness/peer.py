@@ -5,7 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .process import Failed
 from .subjects import SHAPES, ServerSpec, Subject
@@ -14,7 +14,7 @@ PEERS = pathlib.Path(__file__).resolve().parent.parent / "peers"
 BENCH = PEERS.parent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Peer:
     """One of them. Its client takes the options of measure.h and prints what bench_print() does; its
     server prints "listening on URL". Words of commands may hold {here}, its folder; {out}, where it
@@ -30,7 +30,10 @@ class Peer:
     headers: tuple = ()     # that must be there
     build: tuple = ()       # commands
     shapes: tuple = ("1", "64", "1024", "100x64")
-    items: int = 0          # of one stream, if it would be slow otherwise
+    minor: tuple = ()       # shapes that are not in a quick run
+    more: dict = field(default_factory=dict)  # shape -> words that its client takes besides
+    most: dict = field(default_factory=dict)  # placeholder -> at most so many of them, where it would be
+                                              # slow, or fail, otherwise: items, bytes, idle, subscribers
     version: tuple = ()     # a command that prints it
     note: str = ""          # what it does differently
 
@@ -68,10 +71,11 @@ class Peer:
             return tuple(self.fill(word, out) for word in words)
         for name in self.shapes:
             shape = SHAPES[name]
-            words = [word.replace("{items}", str(self.items or "{items}")) for word in shape.words]
-            yield Subject(f"{self.name}-{name}", self.title, shape, fill((*self.client, *words, "{url}")),
+            words = fill((*self.client, *shape.words, *self.more.get(name, ()), "{url}"))
+            yield Subject(f"{self.name}-{name}", self.title, shape, words,
                           ServerSpec(fill(self.server), self.url, self.ready), (f"floor-ws-{name}",),
-                          how="idle" if name == "idle" else "rate", once=name == "idle")
+                          how="idle" if name == "idle" else "rate", once=name == "idle",
+                          is_minor=name in self.minor, most=self.most)
 
 
 PEERS_BY_NAME = {}
@@ -83,11 +87,12 @@ def _has_header(name):
                           check=False).returncode == 0
 
 
-def versions(peers):
+def versions(peers, out):
     """What each peer says its version is."""
     found = {}
     for peer in peers:
-        done = subprocess.run(peer.version or ["true"], capture_output=True, text=True, check=False)
+        command = [peer.fill(word, out) for word in peer.version or ("true",)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         found[peer.name] = next(iter((done.stdout + done.stderr).strip().splitlines()), "")
     return found
 

@@ -15,6 +15,7 @@ import time
 
 START_SECONDS = 20
 STOP_SECONDS = 5
+FILES = 65536
 SERVER_CORE, CLIENT_CORE = 0, 1
 PR_SET_PDEATHSIG = 1
 
@@ -34,6 +35,13 @@ def pinned(command, core):
     return ["taskset", "-c", str(core), *command]
 
 
+def raise_files():
+    """What starts from here may open as many files as the most connections need: peers do not ask for
+    more themselves."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, FILES) if most >= 0 else FILES, most))
+
+
 def die_with_parent():
     """Nothing is left behind even when this program is killed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -46,8 +54,10 @@ def tail(file, lines=5):
 
 
 def spawn(command, core, **pipes):
+    """`core`: None for all of them."""
+    words = list(command) if core is None else pinned(command, core)
     try:
-        return subprocess.Popen(pinned(command, core), preexec_fn=die_with_parent, **pipes)
+        return subprocess.Popen(words, preexec_fn=die_with_parent, **pipes)
     except OSError as error:
         raise Failed(f"{command[0]}: {error.strerror}") from error
 
@@ -62,18 +72,29 @@ def stop(process):
             process.wait()
 
 
+def family(pid):
+    """The process and all that it has started, as far as they still run."""
+    pids = [pid]
+    for parent in pids:  # grows meanwhile
+        for path in glob.glob(f"/proc/{parent}/task/*/children"):
+            with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+                pids += map(int, file.read().split())
+    return pids
+
+
 class Server:
     """A server that has said that it listens: `ready` is what it prints then, with its real address
     as the first group if that is not `url`."""
 
-    def __init__(self, command, url, ready=r"listening on (\S+)"):
+    def __init__(self, command, url, ready=r"listening on (\S+)", core=SERVER_CORE):
         self.command = command
         self.url = url
+        self.core = core
         self.ready = re.compile(ready)
 
     def __enter__(self):
         self.errors = tempfile.TemporaryFile()
-        self.process = spawn(self.command, SERVER_CORE, stdout=subprocess.PIPE, stderr=self.errors)
+        self.process = spawn(self.command, self.core, stdout=subprocess.PIPE, stderr=self.errors)
         try:
             self._wait_until_ready()
         except BaseException:
@@ -104,17 +125,24 @@ class Server:
     def pid(self):
         return self.process.pid
 
+    def pids(self):
+        """Of it and of the programs that it has started."""
+        return family(self.pid)
+
     def cpu_ns(self):
-        """Processor time of all its threads."""
+        """Processor time of all their threads."""
         total = 0
-        for path in glob.glob(f"/proc/{self.pid}/task/*/schedstat"):
+        for path in (path for pid in self.pids() for path in glob.glob(f"/proc/{pid}/task/*/schedstat")):
             with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
                 total += int(file.read().split()[0])
         return total
 
     def resident_bytes(self):
-        with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        total = 0
+        for pid in self.pids():
+            with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+                total += int(file.read().split()[1])
+        return total * os.sysconf("SC_PAGE_SIZE")
 
     def why(self):
         """What there is to say of a server when its client failed."""
@@ -181,3 +209,14 @@ class Holder:
     def go_on(self):
         self.process.stdin.write(b"\n")
         self.process.stdin.flush()
+
+    def rest(self):
+        """What it prints from now to its end."""
+        printed = self.process.stdout.read().decode(errors="replace")
+        if self.process.wait() != 0:
+            raise Failed(f"{os.path.basename(self.command[0])}: {self.said()}")
+        return printed
+
+    def said(self):
+        """On standard error."""
+        return tail(self.errors)

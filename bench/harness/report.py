@@ -22,6 +22,11 @@ def number(value):
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def ratio(value):
+    """Two digits that matter, at least two after the point: 12.34, 0.56, 0.0012."""
+    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
+
+
 @dataclasses.dataclass
 class Row:
     """The samples of one subject, or of one floor. Disturbed ones count only where there are no others."""
@@ -33,6 +38,11 @@ class Row:
         self.calm = [sample for sample in self.samples if not sample.is_disturbed]
         self.used = self.calm or self.samples
 
+    @property
+    def floors(self):
+        """Names of those that were measured beside it: none when it was itself only run as a floor."""
+        return [name for name in self.subject.floors if all(name in sample.floors for sample in self.used)]
+
     def quartiles(self):
         return quartiles([sample.value for sample in self.used])
 
@@ -42,14 +52,16 @@ class Row:
     def ratios(self, floor):
         return quartiles([sample.ratio(floor) for sample in self.used])
 
-    def cpu_ratio(self, floor):
-        ratios = [sample.server_cpu_ns / sample.floors[floor].server_cpu_ns for sample in self.used
-                  if sample.floors[floor].server_cpu_ns > 0]
+    def cpu_ratio(self, floor, field="server_cpu_ns"):
+        ratios = [getattr(sample, field) / getattr(sample.floors[floor], field) for sample in self.used
+                  if getattr(sample.floors[floor], field) > 0]
         return statistics.median(ratios) if ratios else None
 
     def aims(self):
         """(text, reached) of each."""
         for aim in self.subject.aims:
+            if aim.floor and aim.floor not in self.floors:
+                continue
             if aim.share is not None:
                 yield f"≥ {aim.share:.2f} of {aim.floor}", self.ratios(aim.floor)[1] >= aim.share
             if aim.value is not None:
@@ -58,9 +70,9 @@ class Row:
                 unit = self.subject.shape.unit
                 yield (f"{'≤' if is_less else '≥'} {number(aim.value)} {unit}",
                        value <= aim.value if is_less else value >= aim.value)
-            ratio = self.cpu_ratio(aim.floor) if aim.cpu is not None else None
-            if ratio is not None:
-                yield f"server CPU ≤ {aim.cpu:.2f}x of {aim.floor}", ratio <= aim.cpu
+            cpu = self.cpu_ratio(aim.floor) if aim.cpu is not None else None
+            if cpu is not None:
+                yield f"server CPU ≤ {aim.cpu:.2f}x of {aim.floor}", cpu <= aim.cpu
 
 
 # ---- Markdown ----
@@ -78,11 +90,11 @@ def cell_value(row):
 
 def cell_ratio(row):
     parts = []
-    for name in row.subject.floors:
+    for name in row.floors:
         lower, median, upper = row.ratios(name)
-        spread = f" [{lower:.2f}–{upper:.2f}]" if len(row.used) > 1 else ""
-        parts.append(f"{median:.{2 if median >= 0.1 else 3}f}{spread}" +
-                     ("" if name == row.subject.floors[0] else f" of {name}"))
+        spread = f" [{ratio(lower)}–{ratio(upper)}]" if len(row.used) > 1 else ""
+        parts.append(f"{ratio(median)}{spread}" +
+                     ("" if name == row.floors[0] else f" of {name}"))
     return "; ".join(parts)
 
 
@@ -93,8 +105,7 @@ def cell_cpu(row, field):
 
 def cell_server_cpu(row):
     text = cell_cpu(row, "server_cpu_ns")
-    ratio = row.cpu_ratio(row.subject.floors[0]) if row.subject.floors else None
-    return f"{text} ({ratio:.2f}x)" if ratio is not None and text != "–" else text
+    return text + times(row.cpu_ratio(row.floors[0]) if row.floors and text != "–" else None)
 
 
 def cell_aims(row):
@@ -115,6 +126,76 @@ def table(shape, title, rows):
             cells += [cell_server_cpu(row), cell_cpu(row, "client_cpu_ns"),
                       "" if row.syscalls is None else f"{row.syscalls:.3f}"]
         lines.append("| " + " | ".join([*cells, cell_aims(row)]) + " |")
+    return lines + [""]
+
+
+def times(value):
+    return "" if value is None else f" ({ratio(value)}x)"
+
+
+def growth_table(shape, title, rows):
+    """Each size beside the smallest of its kind."""
+    lines = [f"### {title}", "",
+             f"| {shape.grows} | calls/s | of the first [quartiles] | server µs per call | client µs per call |",
+             "|---:|---|---|---|---|"]
+    for row in rows:
+        first = row.floors[0] if row.floors else None
+        server, client = (cell_cpu(row, field) + times(row.cpu_ratio(first, field) if first else None)
+                          for field in ("server_cpu_ns", "client_cpu_ns"))
+        size = f"{row.subject.size:,}".replace(",", THIN)
+        lines.append(f"| {size} `{row.subject.name}` | {cell_value(row)} | {cell_ratio(row)} | {server} | "
+                     f"{client} |")
+    return lines + [""]
+
+
+def many_remark(row):
+    """What a run with as many connections as possible met."""
+    extra = row.samples[-1].extra
+    return (f"`{row.subject.name}`: {extra['connections']} connections ({extra['limit']}), "
+            f"{extra['bytes_each'] / 1024:.2f} KiB of the server each")
+
+
+# ---- peers side by side ----
+
+COMPARED = ("1", "64", "1024", "100x64", "stream", "download", "upload", "events", "idle")
+
+
+def best_of_ours(rows):
+    ours = [row for row in rows if row.subject.is_ours and row.subject.name.startswith("ws-")
+            and not row.subject.beside]
+    pick = min if rows[0].subject.lower_is_better else max
+    return pick(ours, key=lambda row: row.quartiles()[1]) if ours else None
+
+
+def times_of_peer(ours, row):
+    """How many times ours is better: by shares of the floor where both have them."""
+    if row.subject.lower_is_better:
+        return row.quartiles()[1] / ours.quartiles()[1] if ours.quartiles()[1] > 0 else None
+    floor = row.floors[0] if row.floors else None
+    if floor not in ours.floors:
+        return None
+    theirs = row.ratios(floor)[1]
+    return ours.ratios(floor)[1] / theirs if theirs > 0 else None
+
+
+def peers_table(groups):
+    """Ours beside each peer: how many times as fast, or how many times less memory."""
+    shapes = [name for name in COMPARED if name in groups and best_of_ours(groups[name])]
+    peers = {}
+    for name in shapes:
+        ours = best_of_ours(groups[name])
+        for row in groups[name]:
+            if not row.subject.is_ours and not row.subject.is_floor:
+                peers.setdefault(row.subject.title, {})[name] = times_of_peer(ours, row)
+    if not peers:
+        return []
+    lines = ["### Netron over ws beside each peer", "",
+             "How many times its rate, or for `idle` how many times less memory: quotients of shares of the "
+             "floor, the best of Netron's subjects over ws in each column.", "",
+             "| | " + " | ".join(shapes) + " |", "|---|" + "---:|" * len(shapes)]
+    for title, found in peers.items():
+        cells = [f"{number(found[name])}x" if found.get(name) else "" for name in shapes]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return lines + [""]
 
 
@@ -148,7 +229,9 @@ class Report:
     def markdown(self):
         lines = []
         for name, rows in self.by_shape().items():
-            lines += table(rows[0].subject.shape, self.titles[name], rows)
+            draw = growth_table if rows[0].subject.shape.grows else table
+            lines += draw(rows[0].subject.shape, self.titles[name], rows)
+        lines += peers_table(self.by_shape())
         return "\n".join(lines + self._about() + self._troubles())
 
     def _about(self):
@@ -161,12 +244,16 @@ class Report:
             f"Machine: {m['processor']}, {m['cores']} cores{virtual}, {m['memory']}, {m['distribution']}, "
             f"{m['system']}; {pins}.",
             f"Versions: {versions}.",
-            f"Rounds: {s.rounds}, {s.seconds:g} s each after {s.warm_up:g} s of warm-up, each subject right "
+            f"Rounds: {self._rounds()}, {s.seconds:g} s each after {s.warm_up:g} s of warm-up, each subject right "
             f"after its floors; {self.repeated} runs repeated because others used over 20 % of a core, "
             f"{self.disturbed} stayed disturbed: they count only where there are no others (†).",
             f"Stripped: {', '.join(self._files())}.",
             f"Bytes on the wire: {sizes}." if sizes else "",
             ""]
+
+    def _rounds(self):
+        s = self.settings
+        return f"{s.rounds} (peers: {s.peer_rounds})" if s.peer_rounds < s.rounds else str(s.rounds)
 
     def _files(self):
         for name, (kib, most) in self.files.items():
@@ -177,6 +264,8 @@ class Report:
                  "`./bench/run --install-peers` installs all of them)"
                  for title, packages in self.missing]
         lines += [f"* Failed: {name}: {text}" for name, text in self.problems.items()]
+        lines += [f"* {many_remark(row)}." for row in self.rows
+                  if row.subject.how == "many" and row.samples]
         lines += [f"* {text}" for text in self.remarks]
         return lines + [""] if lines else []
 
@@ -198,7 +287,9 @@ class Report:
             "name": row.subject.name, "title": row.subject.title, "shape": row.subject.shape.name,
             "unit": row.subject.shape.unit, "median": median, "quartiles": [lower, upper],
             "ratios": {name: dict(zip(("lower", "median", "upper"), row.ratios(name)))
-                       for name in row.subject.floors},
+                       for name in row.floors},
+            "size": row.subject.size or None,
+            "server_cpu_ns": row.median("server_cpu_ns"), "client_cpu_ns": row.median("client_cpu_ns"),
             "syscalls_per_call": row.syscalls,
             "aims": [{"aim": text, "reached": reached} for text, reached in row.aims()],
             "is_calm": bool(row.calm),

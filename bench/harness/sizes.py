@@ -54,7 +54,7 @@ class Sizes(dict):
         self.programs = programs
 
     def __missing__(self, name):
-        scheme, what = name.split("_", 1)
+        scheme, _, what = name.partition("_")
         if scheme not in ("ws", "tcp"):
             raise KeyError(name)
         if what in ("request", "reply"):

@@ -3,7 +3,7 @@
 A command is a list of words with {placeholders}: {url} of the server, {bin} where our programs are,
 and whatever Settings and Sizes know ({seconds}, {bytes}, {ws_request} …).
 """
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 TIMED = ("--seconds", "{seconds}", "--warm-up", "{warm_up}")
@@ -19,6 +19,7 @@ class Shape:
     scale: float = 1.0           # units per thing that the client counts
     counted: str = "call"
     floor: tuple = ("--request", "{%s_request}", "--reply", "{%s_reply}")
+    grows: str = ""              # what there is more and more of, from subject to subject
 
 
 SHAPES = {shape.name: shape for shape in (
@@ -27,7 +28,8 @@ SHAPES = {shape.name: shape for shape in (
     Shape("1024", "1024 in flight", ("calls", "--inflight", "1024", *TIMED)),
     Shape("100x64", "64 in flight on each of 100 connections",
           ("calls", "--connections", "100", "--inflight", "64", *TIMED)),
-    Shape("burn", "Handlers that work for 20 µs, 64 in flight", ("calls", "--inflight", "64", *TIMED)),
+    Shape("burn", "Handlers that work for 20 µs, 32 in flight on each of 4 connections",
+          ("calls", "--burn", "--connections", "4", "--inflight", "32", *TIMED)),
     Shape("stream", "Streams of integers", ("stream", "--items", "{items}", *TIMED),
           "items/s", 1.0, "item", ("--reply", "{%s_item}")),
     Shape("download", "Bulk from the server, chunks of 64 KiB", ("download", "--bytes", "{bytes}"),
@@ -39,6 +41,16 @@ SHAPES = {shape.name: shape for shape in (
           "answers/s", 1.0, "answer", ("--request", "{%s_event}", "--reply", "{%s_answer}")),
     Shape("idle", "Memory of an idle connection ({idle} of them)",
           ("idle", "--connections", "{idle}"), "KiB", 1 / 1024, "connection", ()),
+    Shape("many", "As many connections as there can be, {active} of them call",
+          ("many", "--connections", "{many}", "--active", "{active}", *TIMED)),
+    Shape("services", "Growth: services of one node, called in turn, 64 in flight",
+          ("services", "--inflight", "64", *TIMED), grows="services"),
+    Shape("connections", "Growth: connections, one call in flight on each", ("calls", *TIMED),
+          grows="connections"),
+    Shape("inflight", "Growth: calls in flight on one connection, as futures",
+          ("calls", "--futures", *TIMED), grows="calls in flight"),
+    Shape("suspended", "Growth: handlers that have suspended",
+          ("calls", "--futures", "--later", *TIMED), grows="handlers"),
     Shape("local", "Calls that stay in the process", ("calls", *TIMED)),
     Shape("start", "From start to listening", (), "starts/s", 1.0, "start"),
 )}
@@ -49,6 +61,7 @@ class ServerSpec:
     command: tuple
     url: str
     ready: str = r"listening on (\S+)"
+    all_cores: bool = False      # not kept on one of its own
 
 
 @dataclass(frozen=True)
@@ -75,11 +88,14 @@ class Subject:
     once: bool = False             # too slow, or too steady, for every round
     is_minor: bool = False         # not in a quick run, unless it is asked for
     is_ours: bool = False
+    size: int = 0                  # how much there is of what grows
+    most: dict = field(default_factory=dict, compare=False)  # what of Settings is less for it
 
     @property
     def counts_syscalls(self):
         """Whether its server makes calls enough that those at its start do not matter."""
-        return self.server is not None and self.shape.words[:1] == ("calls",) and not self.beside
+        return (self.server is not None and self.shape.words[:1] == ("calls",) and not self.beside
+                and not self.shape.grows)
 
     @property
     def is_floor(self):
@@ -110,10 +126,13 @@ def _floor(scheme, shape, epoll=False):
                    how="idle" if shape.name == "idle" else "rate", once=shape.name == "idle")
 
 
+WITHOUT_FLOOR = ("burn", "local", "start", "many")
+
+
 def _floors():
     for scheme in FLOOR_URLS:
         for shape in SHAPES.values():
-            if shape.name in ("burn", "local", "start"):
+            if shape.name in WITHOUT_FLOOR or shape.grows:
                 continue
             yield _floor(scheme, shape)
             if shape.name in ("1", "64"):
@@ -170,7 +189,7 @@ def _ws_only():
                 aims=({"share": 0.90, "cpu": 1.35},))
     yield _ours("server-1024", "Netron's server under a raw client", "ws", "1024",
                 program="raw_client", is_minor=True)
-    yield _ours("ws-burn", "Netron over ws", "ws", "burn", "--burn", floors=())
+    yield from _burn()
     yield _ours("ws-stream", "Netron over ws", "ws", "stream", aims=({"value": 40e6},))
     yield _ours("tcp-stream", "Netron over tcp", "tcp", "stream", is_minor=True)
     yield _ours("ws-download", "Netron over ws", "ws", "download", aims=({"share": 0.85},))
@@ -184,6 +203,61 @@ def _ws_only():
     yield _ours("ws-64-beside-idle", "Netron over ws, 64 fibers beside idle connections", "ws",
                 "64", floors=("ws-64",), aims=({"share": 0.95},), once=True,
                 beside=("{bin}/client", "idle", "{url}", "--connections", "{idle}"))
+
+
+LOOPS = 2
+
+
+def _burn():
+    """One loop on one core; then two on both, for which the client competes. The second is compared with
+    the first."""
+    yield _ours("ws-burn", "Netron over ws, one loop", "ws", "burn", floors=())
+    more = _ours(f"ws-burn-{LOOPS}", f"Netron over ws, {LOOPS} loops on all cores", "ws", "burn",
+                 floors=("ws-burn",), aims=({"share": 1.85},))
+    command = ("{bin}/node", "{url}", "--threads", str(LOOPS))
+    yield replace(more, server=ServerSpec(command, NODE_URLS["ws"], all_cores=True))
+
+
+# ---- growth: each size beside the smallest one of its kind ----
+
+SIZES = {
+    "services": (1, 100, 1000, 10000),
+    "connections": (100, 1000, 10000),
+    "inflight": (1, 10, 100, 1000, 10000, 100000),
+    "suspended": (1, 10, 100, 1000, 8000),
+}
+HANDLERS_OF_A_PEER = 4000  # that may wait at a time
+
+
+def _words_of_size(kind, size):
+    """What the client is told."""
+    if kind == "suspended":
+        connections = -(-size // HANDLERS_OF_A_PEER)
+        return ("--connections", str(connections), "--inflight", str(size // connections))
+    return ("--" + kind, str(size))
+
+
+def _growth():
+    for kind, sizes in SIZES.items():
+        for size in sizes:
+            node = _node("ws")
+            if kind == "services":
+                node = replace(node, command=(*node.command, "--services", str(size)))
+            is_first, is_last = size == sizes[0], size == sizes[-1]
+            yield replace(_ours(f"ws-{kind}-{size}", "Netron over ws", "ws", kind, *_words_of_size(kind, size),
+                                floors=() if is_first else (f"ws-{kind}-{sizes[0]}",),
+                                is_minor=not is_last or kind == "connections"),
+                          size=size, server=node)
+
+
+def _many():
+    urls = tuple(f"ws://127.0.0.{number}:PORT" for number in range(1, 1 + ADDRESSES))
+    one = _ours("many", "Netron over ws", "ws", "many", floors=("ws-connections-1000",), how="many",
+                once=True, is_minor=True)
+    yield replace(one, server=ServerSpec(("{bin}/node", *urls), urls[0]))
+
+
+ADDRESSES = 5  # that `many` listens on: between two of them there are not ports enough
 
 
 def _in_process():
@@ -200,7 +274,7 @@ def _in_process():
 
 
 def ours():
-    return [*_each_transport(), *_ws_only(), *_in_process()]
+    return [*_each_transport(), *_ws_only(), *_many(), *_growth(), *_in_process()]
 
 
 def floors():

@@ -21,12 +21,13 @@ def why_not():
 
 
 @contextlib.contextmanager
-def counting(pid, file):
-    """strace on a process that runs already, so that its start is not counted."""
-    strace = subprocess.Popen(["strace", "-c", "-f", "-p", str(pid), "-o", file.name],
+def counting(pids, file):
+    """strace on processes that run already, so that their start is not counted."""
+    attach = [word for pid in pids for word in ("-p", str(pid))]
+    strace = subprocess.Popen(["strace", "-c", "-f", *attach, "-o", file.name],
                               stderr=subprocess.PIPE, text=True)
     try:
-        if not _is_traced(pid):
+        if not all(map(_is_traced, pids)):
             strace.kill()
             raise Failed(f"strace cannot attach: {strace.communicate()[1].strip()}")
         yield
@@ -60,6 +61,6 @@ def per_call(bench, subject):
     short = Bench(dataclasses.replace(bench.settings, seconds=SECONDS, warm_up=0), bench.places["bin"],
                   bench.places["folder"], bench.sizes)
     with short.serve(subject) as server, tempfile.NamedTemporaryFile("r") as file:
-        with counting(server.pid, file):
+        with counting(server.pids(), file):
             printed, _ = run_client(short.client(subject, server), short.limit())
         return total(file.read()) / read_result(printed)["total"]

@@ -2,9 +2,10 @@
 // the calls in flight, and the line of JSON at the end.
 'use strict';
 const fs = require('fs');
+const readline = require('readline');
 
 function parse(words) {
-  const options = { connections: 1, inflight: 1, seconds: 1, 'warm-up': 0.1, server: 0 };
+  const options = { connections: 1, inflight: 1, seconds: 1, 'warm-up': 0.1, server: 0, items: 1, bytes: 1 << 28 };
   const plain = [];
   for (let i = 0; i < words.length; i++) {
     if (words[i].startsWith('--')) options[words[i].slice(2)] = Number(words[++i]);
@@ -27,44 +28,79 @@ function ownCpu() {
   return (user + system) * 1000;
 }
 
-// open(url, answered) resolves to ask(slot, a, b), which leads to answered(slot, sum).
-exports.run = async (open) => {
-  const options = parse(process.argv.slice(2));
-  const next = []; // the first argument of each call in flight
-  let made, done = 0, due = 0, begun = null, ended = null;
-  const sample = () => ({ at: now(), done, own: ownCpu(), server: serverCpu(options.server) });
-
-  function look() {
-    const at = now();
-    if (!begun) begun = at - made >= options['warm-up'] * 1e9 ? sample() : null;
-    else if (!ended && at - begun.at >= options.seconds * 1e9) ended = sample();
+class Meter {
+  constructor(options) {
+    this.options = options;
+    this.made = now();
+    this.done = 0;
   }
 
-  function finish() {
+  sample() {
+    const { server } = this.options;
+    return { at: now(), done: this.done, own: ownCpu(), server: serverCpu(server) };
+  }
+
+  // The measured part begins.
+  begin() {
+    this.begun = this.sample();
+  }
+
+  // Looks at the clock, begins and ends. True once the time is over.
+  isOver() {
+    const { seconds, 'warm-up': warmUp } = this.options, at = now();
+    if (!this.begun) this.begun = at - this.made >= warmUp * 1e9 ? this.sample() : null;
+    else if (!this.ended && at - this.begun.at >= seconds * 1e9) this.ended = this.sample();
+    return Boolean(this.ended);
+  }
+
+  // Prints the result and ends the program.
+  finish() {
+    const { begun, ended = this.sample() } = this;
     const calls = ended.done - begun.done, seconds = (ended.at - begun.at) / 1e9;
     console.log(JSON.stringify({
-      calls, seconds, rate: calls / seconds, total: done,
+      calls, seconds, rate: calls / seconds, total: this.done,
       client_cpu_ns: (ended.own - begun.own) / calls,
       server_cpu_ns: (ended.server - begun.server) / calls,
     }));
     process.exit(0);
   }
+}
 
-  // All connect before the first one calls.
+// open(url, answered) resolves to ask(slot, a, b), which leads to answered(slot, sum).
+async function call(open, options) {
+  const next = []; // the first argument of each call in flight
   const asks = [];
+  let meter, due = 0;
+  // All connect before the first one calls.
   for (let i = 0; i < options.connections; i++) {
     const ask = await open(options.url, (slot, sum) => {
       if (sum !== ++next[slot]) throw new Error(`a wrong sum: ${sum}`);
-      done++;
-      look();
-      if (!ended) ask(slot, next[slot], 1);
-      else if (--due === 0) finish();
+      meter.done++;
+      if (!meter.isOver()) ask(slot, next[slot], 1);
+      else if (--due === 0) meter.finish();
     });
     asks.push(ask);
   }
-  made = now();
+  meter = new Meter(options);
   for (due = 0; due < options.connections * options.inflight; due++) {
     next.push(70000 + due * 100000);
     asks[due % asks.length](due, next[due], 1);
   }
+}
+
+// Tell that so many connections are open, and wait until it is time to go on.
+const lines = () => readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+exports.hold = async (connections) => {
+  exports.hold.lines ??= lines();
+  console.log(JSON.stringify({ connections }));
+  if ((await exports.hold.lines.next()).done) process.exit(0);
+};
+
+exports.Meter = Meter;
+
+// `others`: what it can do besides calls, mode -> async (options).
+exports.run = async (open, others = {}) => {
+  const options = parse(process.argv.slice(2));
+  if (options.mode === 'calls') await call(open, options);
+  else await others[options.mode](options);
 };

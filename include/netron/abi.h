@@ -75,11 +75,26 @@ NT_FN bool nt_room(nt_writer *writer, size_t size)
     return NT_LIKELY((size_t)(writer->end - writer->at) >= size) || netron_abi_room(writer, size);
 }
 
+/* Counters, ids and times in seconds: five bytes, in place. */
+NT_FN bool nt_put_u32_here(nt_writer *writer, uint64_t value)
+{
+    uint8_t *at = writer->at;
+    if (value - 0x10000 > 0xfffeffff || writer->end - at < 5)
+        return false;
+    at[0] = 0xce;
+    at[1] = (uint8_t)(value >> 24);
+    at[2] = (uint8_t)(value >> 16);
+    at[3] = (uint8_t)(value >> 8);
+    at[4] = (uint8_t)value;
+    writer->at = at + 5;
+    return true;
+}
+
 NT_FN void nt_put_i64(nt_writer *writer, int64_t value)
 {
     if (NT_LIKELY((uint64_t)value + 32 < 160) && nt_room(writer, 1))
         *writer->at++ = (uint8_t)value;
-    else
+    else if (!nt_put_u32_here(writer, (uint64_t)value))
         netron_abi_put_int(writer, value);
 }
 
@@ -87,7 +102,7 @@ NT_FN void nt_put_u64(nt_writer *writer, uint64_t value)
 {
     if (NT_LIKELY(value < 128) && nt_room(writer, 1))
         *writer->at++ = (uint8_t)value;
-    else
+    else if (!nt_put_u32_here(writer, value))
         netron_abi_put_uint(writer, value);
 }
 
@@ -151,10 +166,28 @@ NETRON_API bool netron_abi_missing_field(nt_reader *reader, const char *field);
 /* Text that names no constant of the enumeration `type`. Returns false. */
 NETRON_API bool netron_abi_bad_enum(nt_reader *reader, const struct nt_type *type, netron_str found);
 
+/* The two forms that are read in place. */
+NT_FN bool nt_get_u32_here(nt_reader *reader, uint64_t *out)
+{
+    const uint8_t *at = reader->at;
+    ptrdiff_t left = reader->end - at;
+    if (left > 0 && at[0] < 0x80) {
+        *out = at[0];
+        reader->at = at + 1;
+        return true;
+    }
+    if (left < 5 || at[0] != 0xce)
+        return false;
+    *out = (uint32_t)at[1] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 8 | at[4];
+    reader->at = at + 5;
+    return true;
+}
+
 NT_FN bool nt_get_i64(nt_reader *reader, int64_t *out)
 {
-    if (NT_LIKELY(reader->at < reader->end) && NT_LIKELY(*reader->at < 0x80)) {
-        *out = *reader->at++;
+    uint64_t plain;
+    if (NT_LIKELY(nt_get_u32_here(reader, &plain))) {
+        *out = (int64_t)plain;
         return true;
     }
     return netron_abi_get_int(reader, out, INT64_MIN, INT64_MAX, "i64");
@@ -162,11 +195,7 @@ NT_FN bool nt_get_i64(nt_reader *reader, int64_t *out)
 
 NT_FN bool nt_get_u64(nt_reader *reader, uint64_t *out)
 {
-    if (NT_LIKELY(reader->at < reader->end) && NT_LIKELY(*reader->at < 0x80)) {
-        *out = *reader->at++;
-        return true;
-    }
-    return netron_abi_get_uint(reader, out);
+    return NT_LIKELY(nt_get_u32_here(reader, out)) || netron_abi_get_uint(reader, out);
 }
 
 /* ---- types ------------------------------------------------------------------------------ */
@@ -265,9 +294,16 @@ NT_FN bool nt_next_argument(nt_reader *args)
 /* Fail the call: argument `index` is missing or wrong (the reader knows how). 400. */
 NETRON_API netron_err netron_abi_bad_argument(struct netron_ctx *ctx, nt_reader *args,
     const nt_member *member, unsigned index);
-/* NETRON_OK when all arguments have been read, else 400. */
+/* Not all that came were arguments. 400. */
 NETRON_API netron_err netron_abi_end_arguments(struct netron_ctx *ctx, nt_reader *args,
     const nt_member *member);
+/* NETRON_OK when all arguments have been read, else 400. */
+NT_FN netron_err nt_end_arguments(struct netron_ctx *ctx, nt_reader *args, const nt_member *member)
+{
+    if (NT_LIKELY(args->left == 0 && args->at == args->end))
+        return NETRON_OK;
+    return netron_abi_end_arguments(ctx, args, member);
+}
 
 /* Begin the reply; NULL when it cannot be written (netron_abi_reply_end() says why). */
 NETRON_API nt_writer *netron_abi_reply_begin(struct netron_ctx *ctx);

@@ -79,7 +79,7 @@ typedef struct netron_options {
     uint32_t max_depth;         /* nesting of a message; default 64, at most 200 */
     uint32_t max_calls;         /* in flight to one peer; default 65536, at most 131071 */
     uint32_t max_fibers;        /* default 8192, bounded by vm.max_map_count / 4 */
-    uint32_t max_peer_fibers;   /* waiting handlers of one peer; default half of max_fibers */
+    uint32_t max_peer_fibers;   /* waiting handlers of one peer; default as many as are left to others */
     uint32_t max_peers;         /* default 100000 */
     uint32_t max_subscriptions; /* per peer; default 1000 */
     uint32_t max_streams;       /* per peer and direction; default 1000 */

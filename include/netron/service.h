@@ -258,7 +258,7 @@ template <class Call> inline bool nt_guard_handler(Call call)
     unsigned nt_at = 0;                                                                            \
     if (!(true NT_EACH(NT_PARAM_GET, , __VA_ARGS__)))                                              \
         return netron_abi_bad_argument(ctx_, args_, nt_member_##P(), nt_at);                       \
-    netron_err nt_err = netron_abi_end_arguments(ctx_, args_, nt_member_##P());                    \
+    netron_err nt_err = nt_end_arguments(ctx_, args_, nt_member_##P());                            \
     if (nt_err != NETRON_OK)                                                                       \
         return nt_err;
 

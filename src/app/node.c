@@ -174,14 +174,18 @@ static void configure(netron *node, const netron_options *o)
                      : o->max_calls != 0                            ? CALLS_MAX
                                                                     : 65536,
         .max_served = or_else(o->max_peer_fibers, node->loop->fibers.most / 2),
+        .shares_fibers = o->max_peer_fibers == 0,
         .max_streams = or_else(o->max_streams, 1000),
         .max_stream_bytes = size_or_else(o->max_stream_bytes, (size_t)64 * MIB),
         .max_depth = (uint8_t)(depth < DEPTH_MAX ? depth : DEPTH_MAX),
         .extensions = NT_EXTENSION_INT64 | NT_EXTENSION_CANCEL,
         .serve = nt_dispatch,
+        .on_wait = nt_dispatch_on_wait,
         .on_ready = nt_peer_on_ready,
         .on_closed = on_session_closed,
+        .plain = &node->plain,
         .stats = &node->stats};
+    nt_reader_init(&node->plain, (nt_slice){NULL, 0}, NULL);
 }
 
 static netron_err make_id(netron *node, const char *wanted)

@@ -149,8 +149,11 @@ static netron_err make(netron *node, unsigned index, uint32_t max_fibers, size_t
     shard->generation = 1;
     shard->config = node->peers.config;
     shard->config.loop = shard->loop;
+    shard->config.plain = &shard->plain;
+    nt_reader_init(&shard->plain, (nt_slice){NULL, 0}, NULL);
     shard->config.stats = &shard->stats;
     shard->config.serve = nt_shard_serve;
+    shard->config.on_wait = nt_shard_on_wait;
     shard->config.pass_on = nt_shard_pass_on;
     shard->config.on_ready = nt_front_on_ready;
     shard->config.on_closed = nt_front_on_closed;

@@ -61,7 +61,6 @@ static void send_reference(nt_out *out)
 {
     nt_request *request = out->request;
     out->request = NULL;
-    nt_loop_fiber(out->loop)->before_suspend = NULL;
     request->out = NULL;
     if (out->is_local) {
         nt_local_answer_stream(request->local, out);
@@ -79,9 +78,8 @@ static void send_reference(nt_out *out)
         out->is_gone = true;
 }
 
-static void before_suspend(void *arg)
+void nt_out_suspends(nt_out *out)
 {
-    nt_out *out = arg;
     if (out->request != NULL)
         send_reference(out);
 }
@@ -103,9 +101,6 @@ netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out)
     o->request = request;
     o->owns_ctx = true;
     request->out = o;
-    nt_fiber *fiber = nt_loop_fiber(o->loop);
-    fiber->before_suspend = before_suspend;
-    fiber->before_arg = o;
     *out = o;
     return NETRON_OK;
 }
@@ -116,8 +111,10 @@ netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out)
  * outlives whoever made it, and is written by whatever fiber does so. */
 static netron_ctx *ctx_of(const nt_out *out)
 {
+    if (NT_LIKELY(out->owns_ctx))
+        return out->ctx;
     const nt_fiber *fiber = nt_loop_fiber(out->loop);
-    return !out->owns_ctx && fiber != NULL && fiber->ctx != NULL ? fiber->ctx : out->ctx;
+    return fiber != NULL && fiber->ctx != NULL ? fiber->ctx : out->ctx;
 }
 
 static netron_err give_way(nt_out *out)
@@ -163,8 +160,27 @@ static bool begin_local(nt_out *out)
     return true;
 }
 
+/* Nothing to wait for, and nothing to send first. */
+static inline bool is_clear(const nt_out *out)
+{
+    return out->request == NULL && !out->is_gone && !out->is_local && !ctx_of(out)->is_cancelled &&
+           out->since_turn < TURN_BYTES && !nt_link_is_full(out->session->link);
+}
+
+static nt_writer *begin_item(nt_out *out)
+{
+    out->writer.err = NETRON_CANCELLED; /* unless it is begun */
+    uint8_t flags =
+        (uint8_t)(NETRON_PACKET_STREAM | NT_PACKET_IMPULSE | (out->is_live ? NT_PACKET_LIVE : 0));
+    if (!nt_session_begin(out->session, &out->writer, nt_packet_id(out->session), flags))
+        return NULL;
+    return &out->writer;
+}
+
 nt_writer *nt_out_begin(nt_out *out)
 {
+    if (NT_LIKELY(is_clear(out)))
+        return begin_item(out);
     out->writer.err = NETRON_CANCELLED;
     if (out->request != NULL)
         send_reference(out);
@@ -174,11 +190,7 @@ nt_writer *nt_out_begin(nt_out *out)
         return NULL;
     if (out->is_local)
         return begin_local(out) ? &out->writer : NULL;
-    uint8_t flags =
-        (uint8_t)(NETRON_PACKET_STREAM | NT_PACKET_IMPULSE | (out->is_live ? NT_PACKET_LIVE : 0));
-    if (!nt_session_begin(out->session, &out->writer, nt_packet_id(out->session), flags))
-        return NULL;
-    return &out->writer;
+    return begin_item(out);
 }
 
 netron_err nt_out_end(nt_out *out)
@@ -241,7 +253,6 @@ netron_err nt_out_finish(nt_out *out, netron_err err, const char *reason)
 {
     /* Nothing has left: an ordinary failure of the call. */
     if (out->request != NULL && err != NETRON_OK) {
-        nt_loop_fiber(out->loop)->before_suspend = NULL;
         out->request->out = NULL;
         close_table(out);
         free(out);

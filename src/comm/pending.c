@@ -53,7 +53,24 @@ static netron_err add_block(nt_pending *pending)
     return NETRON_OK;
 }
 
-static void on_timeout(nt_timer *timer);
+static void on_sweep(nt_timer *timer);
+
+static void sweep_at(nt_session *session, uint64_t due_ms)
+{
+    nt_pending *pending = &session->pending;
+    uint64_t now = nt_loop_fair_ms(session->loop);
+    pending->sweep_ms = due_ms;
+    pending->sweep.fn = on_sweep;
+    nt_loop_timer_start(session->loop, &pending->sweep, due_ms > now ? due_ms - now : 0);
+}
+
+static void set_deadline(nt_session *session, nt_slot *slot, uint32_t timeout_ms)
+{
+    nt_pending *pending = &session->pending;
+    slot->due_ms = nt_loop_fair_ms(session->loop) + timeout_ms;
+    if (NT_UNLIKELY(pending->sweep_ms == 0 || slot->due_ms < pending->sweep_ms))
+        sweep_at(session, slot->due_ms);
+}
 
 netron_err nt_slot_take(nt_session *session, uint32_t timeout_ms, nt_slot **out)
 {
@@ -66,6 +83,7 @@ netron_err nt_slot_take(nt_session *session, uint32_t timeout_ms, nt_slot **out)
     nt_slot *slot = slot_at(pending, pending->free_first);
     pending->free_first = slot->next_free;
     pending->used++;
+    pending->made++;
     slot->state = NT_SLOT_WAITING;
     slot->takes_stream = false;
     slot->failure = NETRON_OK;
@@ -73,25 +91,30 @@ netron_err nt_slot_take(nt_session *session, uint32_t timeout_ms, nt_slot **out)
     slot->wait = NULL;
     slot->stream = NULL;
     slot->answer = NULL;
-    slot->timer.fn = on_timeout;
-    nt_loop_timer_start(session->loop, &slot->timer, timeout_ms);
+    set_deadline(session, slot, timeout_ms);
     *out = slot;
     return NETRON_OK;
 }
 
 static void free_slot(nt_slot *slot)
 {
-    nt_pending *pending = &slot->session->pending;
-    nt_loop_timer_stop(slot->session->loop, &slot->timer);
-    if (slot->answer != slot->small)
-        free(slot->answer);
-    slot->answer = NULL;
+    nt_session *session = slot->session;
+    nt_pending *pending = &session->pending;
+    if (NT_UNLIKELY(slot->answer != NULL)) {
+        if (slot->answer != slot->small)
+            free(slot->answer);
+        slot->answer = NULL;
+    }
     pending->kept -= slot->state == NT_SLOT_ANSWERED;
     slot->state = NT_SLOT_FREE;
     slot->id = next_id(slot->id);
     slot->next_free = pending->free_first;
     pending->free_first = slot->id & INDEX_MASK;
-    pending->used--;
+    /* A timer with nothing to do must not keep a program's own loop running. */
+    if (NT_UNLIKELY(--pending->used == 0 && !session->loop->is_own)) {
+        nt_loop_timer_stop(session->loop, &pending->sweep);
+        pending->sweep_ms = 0;
+    }
 }
 
 void nt_slot_give_back(nt_slot *slot)
@@ -121,7 +144,7 @@ static void give_up(nt_slot *slot)
 {
     slot->state = NT_SLOT_GIVEN_UP;
     slot->wait = NULL;
-    nt_loop_timer_stop(slot->session->loop, &slot->timer);
+    slot->due_ms = UINT64_MAX;
     if (!nt_session_is_ready(slot->session))
         free_slot(slot);
     else if (slot->failure != NETRON_TIMEOUT) /* else it was told when the time was over */
@@ -134,24 +157,44 @@ static nt_error_slot *use_errors_of(const nt_wait *wait)
     return nt_error_use(wait->fiber != NULL ? &wait->fiber->error : NULL);
 }
 
-static void on_timeout(nt_timer *timer)
+static void time_out(nt_slot *slot)
 {
-    nt_slot *slot = NT_ITEM(timer, nt_slot, timer);
     nt_wait *wait = slot->wait;
-    nt_loop *loop = slot->session->loop;
+    slot->due_ms = UINT64_MAX;
     if (wait == NULL) {
         slot->failure = NETRON_TIMEOUT;
         if (nt_session_is_ready(slot->session))
             send_cancel(slot);
         return;
     }
-    nt_loop_enter(loop);
     nt_error_slot *before = use_errors_of(wait);
     nt_fail(NETRON_TIMEOUT, "no answer from %s in time: see timeout_ms", slot->session->id);
     nt_error_use(before);
     give_up(slot);
     nt_wait_end(wait, NETRON_TIMEOUT);
-    nt_loop_leave(loop);
+}
+
+/* End the calls whose time is over, and look again when the next one's is. */
+static void on_sweep(nt_timer *timer)
+{
+    nt_pending *pending = NT_ITEM(timer, nt_pending, sweep);
+    nt_session *session = NT_ITEM(pending, nt_session, pending);
+    uint64_t now = nt_loop_fair_ms(session->loop), next = UINT64_MAX;
+    uint32_t end = pending->block_count * NT_SLOTS_PER_BLOCK;
+    nt_loop_enter(session->loop);
+    pending->sweep_ms = 0;
+    for (uint32_t i = 1; i < end; i++) {
+        nt_slot *slot = slot_at(pending, i);
+        if (slot->state != NT_SLOT_WAITING)
+            continue;
+        if (slot->due_ms <= now)
+            time_out(slot);
+        else if (slot->due_ms < next)
+            next = slot->due_ms;
+    }
+    if (next != UINT64_MAX)
+        sweep_at(session, next);
+    nt_loop_leave(session->loop);
 }
 
 bool nt_load_dynamic(nt_reader *reader, void *out)
@@ -183,8 +226,12 @@ static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
             nt_error_last()->hop = hop;
         return err;
     }
-    if (slot->takes_stream)
-        return nt_stream_take_reference(slot->session, payload, slot->stream);
+    if (slot->takes_stream) {
+        netron_err err = nt_stream_take_reference(slot->session, payload, slot->stream);
+        if (err != NETRON_OK)
+            nt_stream_refuse(slot->session, payload); /* its writer need not go on */
+        return err;
+    }
     nt_reader reader NT_UNINITIALIZED;
     nt_reader_init(&reader, payload, slot->memory);
     reader.budget = 4 * slot->session->config->link.max_message_bytes;
@@ -192,8 +239,12 @@ static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
     bool ok = slot->load != NULL ? slot->load(&reader, slot->result) : netron_abi_skip(&reader);
     if (ok && reader.at != reader.end)
         return nt_fail(NETRON_PROTOCOL, "an answer has surplus bytes");
-    if (ok)
-        return open_unclaimed(slot);
+    if (ok) {
+        netron_err err = open_unclaimed(slot);
+        if (err != NETRON_OK)
+            nt_stream_refuse(slot->session, payload);
+        return err;
+    }
     netron_err err = nt_fault_of_reader(&reader, NETRON_UNPROCESSABLE, "the result");
     nt_error_last()->executed = NETRON_EXECUTED_YES;
     return err;
@@ -201,7 +252,6 @@ static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
 
 static void keep_answer(nt_slot *slot, uint8_t flags, nt_slice payload)
 {
-    nt_loop_timer_stop(slot->session->loop, &slot->timer);
     slot->state = NT_SLOT_ANSWERED;
     slot->session->pending.kept++;
     slot->is_error = (flags & NT_PACKET_ERROR) != 0;
@@ -211,6 +261,20 @@ static void keep_answer(nt_slot *slot, uint8_t flags, nt_slice payload)
         slot->failure = NETRON_NO_MEMORY;
     else
         memcpy(slot->answer, payload.ptr, payload.len);
+}
+
+/* A number, for who waits for one: nothing but its place is taken from the reader, and no error is set.
+ * False: it is something else. */
+static inline bool load_plain(nt_session *session, const nt_slot *slot, uint8_t flags,
+    nt_slice payload)
+{
+    nt_reader *plain = session->config->plain;
+    if ((flags & NT_PACKET_ERROR) != 0 || nt_plain_size(payload.ptr[0]) != payload.len ||
+        slot->load == NULL || slot->takes_stream)
+        return false;
+    plain->at = payload.ptr;
+    plain->end = payload.ptr + payload.len;
+    return slot->load(plain, slot->result) && plain->at == plain->end;
 }
 
 void nt_pending_answer(nt_session *session, uint32_t id, uint8_t flags, nt_slice payload)
@@ -226,6 +290,9 @@ void nt_pending_answer(nt_session *session, uint32_t id, uint8_t flags, nt_slice
             nt_stream_refuse(session, payload);
     } else if (wait == NULL) {
         keep_answer(slot, flags, payload);
+    } else if (NT_LIKELY(load_plain(session, slot, flags, payload))) {
+        free_slot(slot);
+        nt_wait_end(wait, NETRON_OK);
     } else {
         nt_error_slot *before = use_errors_of(wait);
         netron_err err = decode(slot, flags, payload);
@@ -304,7 +371,7 @@ void nt_pending_fail_all(nt_session *session, netron_err err, const char *reason
         if (slot->state == NT_SLOT_GIVEN_UP) {
             free_slot(slot);
         } else if (slot->state == NT_SLOT_WAITING && wait == NULL) {
-            nt_loop_timer_stop(session->loop, &slot->timer);
+            slot->due_ms = UINT64_MAX;
             slot->failure = NETRON_UNAVAILABLE;
         } else if (slot->state == NT_SLOT_WAITING) {
             nt_error_slot *before = use_errors_of(wait);

@@ -4,6 +4,9 @@
  * late answer to an old call never meets a new one: a slot whose call gave up waiting is not used
  * again until the answer has come or the connection is gone.
  *
+ * Deadlines cost a call one comparison: a single timer of the connection runs for the earliest, and
+ * looks at all slots when it fires; answered calls leave it as it is, so it often fires for nothing.
+ *
  * Each call ends exactly once: answered, failed, timed out, cancelled, or dropped.
  */
 #ifndef NT_COMM_PENDING_H
@@ -30,7 +33,7 @@ typedef struct nt_slot {
     bool is_error;      /* of the kept answer */
     bool takes_stream;  /* a stream reference in the answer is opened at once */
     netron_err failure; /* ANSWERED without an answer: why */
-    nt_timer timer;
+    uint64_t due_ms;    /* of nt_loop_fair_ms(); UINT64_MAX: nobody waits for its end any more */
     struct nt_session *session;
     nt_wait *wait;
     nt_load_fn load;
@@ -51,9 +54,12 @@ typedef struct nt_pending {
     uint32_t used;
     uint32_t kept;       /* of those: answered, and not asked for yet */
     uint32_t answers;    /* of this batch of input */
+    uint32_t made;       /* calls, since it began */
+    uint64_t sweep_ms;   /* when the deadlines are looked at, not later than the first; 0: never */
+    nt_timer sweep;
 } nt_pending;
 
-/* A slot for one call; its timer runs from now. NETRON_TOO_MANY (option max_calls). */
+/* A slot for one call; its time runs from now. NETRON_TOO_MANY (option max_calls). */
 NETRON_MUST_CHECK netron_err nt_slot_take(struct nt_session *session, uint32_t timeout_ms,
     nt_slot **out);
 /* The call never left: the slot is free again. */

@@ -15,6 +15,7 @@ void nt_request_init(nt_request *request, nt_loop *loop, netron *node)
     request->type = NETRON_PACKET_CALL;
     request->has_replied = false;
     request->is_replying = false;
+    request->is_waiting = false;
     request->is_indexed = false;
     request->pinned = NULL;
     request->pinned_bytes = 0;
@@ -141,16 +142,35 @@ static bool open_array(nt_reader *args)
     return true;
 }
 
+/* A peer's share of the fibers: what the option says, or no more than are left to all others. So each
+ * further peer that takes what it can get leaves half of it, and nobody is shut out by a few. */
+static netron_err check_share(const nt_session *session)
+{
+    enum { FEW = 16 };
+    const nt_fibers *fibers = &session->loop->fibers;
+    uint32_t left = fibers->most - fibers->live;
+    if (session->served < session->config->max_served &&
+        (!session->config->shares_fibers || session->served < FEW || session->served < left))
+        return NETRON_OK;
+    return nt_fail(NETRON_TOO_MANY,
+        "%u of your calls wait here: let some end first (options max_peer_fibers, max_fibers)",
+        (unsigned)session->served);
+}
+
 static netron_err run(nt_session *session, nt_request *request, nt_reader *args)
 {
-    if (session->served > session->config->max_served)
-        return nt_fail(NETRON_TOO_MANY,
-            "%u of your calls wait here: let some end first (options max_peer_fibers, max_fibers)",
-            (unsigned)session->config->max_served);
+    nt_fiber *fiber = nt_loop_fiber(session->loop);
+    if (NT_UNLIKELY(session->served != 0))
+        NETRON_TRY(check_share(session));
     /* The scheduler reads without a fiber only when there is none left. */
-    if (nt_loop_fiber(session->loop) == NULL)
-        return nt_fail(NETRON_TOO_MANY, "too many handlers wait: see options max_fibers and max_peer_fibers");
-    return session->config->serve(request, args);
+    if (NT_UNLIKELY(fiber == NULL))
+        return nt_fail(NETRON_TOO_MANY,
+            "too many handlers wait: see options max_fibers and max_peer_fibers");
+    fiber->before_suspend = nt_request_suspends;
+    fiber->before_arg = request;
+    netron_err err = session->config->serve(request, args);
+    fiber->before_suspend = NULL;
+    return err;
 }
 
 /* The caller hears of it in any case: by the reply, or else by the end of the connection. */
@@ -161,17 +181,51 @@ static void answer_fault(nt_request *request, netron_err err)
         nt_session_close(request->session, 1011, NETRON_NO_MEMORY, "no memory for an answer");
 }
 
+/* Found by its id when its caller gives up; of two with one id the first. */
+static void index_request(nt_session *session, nt_request *request)
+{
+    if (nt_idmap_get(&session->waiters, request->id) != NULL)
+        return;
+    request->is_indexed = nt_idmap_put(&session->waiters, request->id, request) == NETRON_OK;
+    if (!request->is_indexed)
+        NT_WARN(session->config->log, "%s: call %u cannot be cancelled: out of memory", session->id,
+            (unsigned)request->id);
+}
+
+/* A request whose handler does not wait is known to nobody: nothing happens before it returns. */
+void nt_request_suspends(void *arg)
+{
+    nt_request *request = arg;
+    nt_session *session = request->session;
+    if (request->out != NULL)
+        nt_out_suspends(request->out);
+    if (session == NULL)
+        return;
+    request->is_waiting = true;
+    nt_session_ref(session);
+    session->served++;
+    nt_list_append(&session->requests, &request->link);
+    index_request(session, request);
+    session->config->on_wait(request);
+}
+
+static void forget_waiting(nt_session *session, nt_request *request)
+{
+    nt_list_remove(&request->link);
+    if (request->is_indexed)
+        nt_idmap_remove(&session->waiters, request->id);
+    session->served--;
+}
+
 void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
 {
     nt_request request NT_UNINITIALIZED;
     nt_reader args NT_UNINITIALIZED;
     nt_request_init(&request, session->loop, session->config->node);
-    request.session = nt_session_ref(session);
+    request.session = session;
     request.id = nt_be_load32(message->data);
     request.type = flags & NT_PACKET_TYPE;
     request.chunk = message->chunk;
-    nt_list_append(&session->requests, &request.link);
-    session->served++;
 
     nt_reader_init(&args,
         (nt_slice){message->data + NT_PACKET_HEAD, message->size - NT_PACKET_HEAD},
@@ -190,16 +244,16 @@ void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
         err = nt_fail(NETRON_INVALID, "the payload of a request is a list");
     }
     /* What cannot be read is dropped, as existing nodes do; it is worth a line. */
-    if (err == NETRON_PROTOCOL && args.err == NETRON_PROTOCOL)
-        NT_INFO(session->config->log, "%s: packet %u dropped: %s", session->id,
-            (unsigned)request.id, args.found != NULL ? args.found : "its payload is no list");
-    else if (err != NETRON_OK && !request.has_replied)
-        answer_fault(&request, err);
-
-    nt_list_remove(&request.link);
-    if (request.is_indexed && nt_idmap_get(&session->waiters, request.id) == &request)
-        nt_idmap_remove(&session->waiters, request.id);
-    session->served--;
+    if (NT_UNLIKELY(err != NETRON_OK)) {
+        if (err == NETRON_PROTOCOL && args.err == NETRON_PROTOCOL)
+            NT_INFO(session->config->log, "%s: packet %u dropped: %s", session->id,
+                (unsigned)request.id, args.found != NULL ? args.found : "its payload is no list");
+        else if (!request.has_replied)
+            answer_fault(&request, err);
+    }
+    if (request.is_waiting)
+        forget_waiting(session, &request);
     nt_request_fini(&request);
-    nt_session_unref(session);
+    if (request.is_waiting)
+        nt_session_unref(session);
 }

@@ -51,6 +51,7 @@ void nt_session_unref(nt_session *session)
     if (session->config->on_freed != NULL)
         session->config->on_freed(session);
     nt_loop_timer_stop(session->loop, &session->timer);
+    nt_loop_timer_stop(session->loop, &session->pending.sweep);
     nt_pending_fini(&session->pending);
     nt_idmap_fini(&session->readers);
     nt_idmap_fini(&session->writers);
@@ -164,22 +165,6 @@ static void cancel_request(nt_session *session, uint32_t id)
         nt_ctx_cancel(&request->ctx);
 }
 
-/* Requests whose handlers wait are found by id; those that do not wait never need to be. They are
- * the last ones of the list when a reading fiber has suspended. */
-static void index_waiters(nt_session *session)
-{
-    for (nt_list *at = session->requests.prev; at != &session->requests; at = at->prev) {
-        nt_request *request = NT_ITEM(at, nt_request, link);
-        if (request->is_indexed)
-            return;
-        request->is_indexed = true;
-        if (nt_idmap_get(&session->waiters, request->id) == NULL &&
-            nt_idmap_put(&session->waiters, request->id, request) != NETRON_OK)
-            NT_WARN(session->config->log, "%s: call %u cannot be cancelled: out of memory",
-                session->id, (unsigned)request->id);
-    }
-}
-
 bool nt_session_serves(nt_session *session, uint32_t id, bool is_stream)
 {
     return nt_idmap_get(is_stream ? &session->writers : &session->waiters, id) != NULL;
@@ -286,18 +271,29 @@ static void hold(nt_session *session)
     nt_link_pause(session->link);
 }
 
-/* When the far side has answered nearly all that it was asked, it waits for what is sent next. */
+/* When the far side has answered nearly all that it was asked, it waits for what is sent next. Calls
+ * that were made while its answers were read do not count: it has not seen them yet. */
 static void compare_steps(nt_session *session)
 {
     nt_pending *pending = &session->pending;
-    session->link->is_in_step = pending->answers / 4 >= pending->used - pending->kept;
-    pending->answers = 0;
+    uint32_t open = pending->used - pending->kept;
+    open = open > pending->made ? open - pending->made : 0;
+    session->link->is_in_step = pending->answers / 4 >= open;
+    pending->answers = pending->made = 0;
+}
+
+/* Whoever got an answer goes on before many more are read: its stack is in the near caches then. */
+static bool is_turn_due(const nt_session *session, uint32_t first_answer)
+{
+    enum { ANSWERS_AT_ONCE = 32 };
+    return session->pending.answers - first_answer >= ANSWERS_AT_ONCE;
 }
 
 static void read_messages(void *arg)
 {
     nt_session *session = arg;
     nt_fiber *self = nt_loop_fiber(session->loop);
+    uint32_t first_answer = session->pending.answers;
     nt_message message;
     while (session->link != NULL && nt_link_next(session->link, &message) == NT_STEP_DONE) {
         take_message(session, &message);
@@ -306,6 +302,8 @@ static void read_messages(void *arg)
             return;
         if (session->link->unsent > session->config->link.max_unsent_bytes)
             break;
+        if (is_turn_due(session, first_answer))
+            return; /* and be entered again */
     }
     if (session->link != NULL &&
         session->link->unsent > session->config->link.max_unsent_bytes)
@@ -326,7 +324,6 @@ static void on_input(netron_link *link)
             nt_fibers_turn(loop);
         if (nt_fiber_run(loop, read_messages, session) != NETRON_OK)
             read_messages(session);
-        index_waiters(session);
     }
 }
 
@@ -389,35 +386,16 @@ const nt_link_events nt_session_link_events = {
 
 /* ---- writing ---- */
 
-bool nt_session_begin(nt_session *session, nt_writer *writer, uint32_t id, uint8_t flags)
+bool nt_session_is_gone(nt_session *session, nt_writer *writer)
 {
-    if (session->link == NULL) {
-        writer->err = nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", session->id);
-        return false;
-    }
-    writer->flags = session->write_flags;
-    if (!nt_link_begin(session->link, writer))
-        return false;
-    nt_packet_head(writer, id, flags);
-    return true;
+    writer->err = nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", session->id);
+    return false;
 }
 
 void nt_session_check_unsent(nt_session *session)
 {
-    if (__builtin_expect(
-            session->link->unsent > session->config->link.max_unsent_bytes, 0))
+    if (session->link->unsent > session->config->link.max_unsent_bytes)
         hold(session);
-}
-
-netron_err nt_session_end(nt_session *session, nt_writer *writer)
-{
-    if (session->link == NULL)
-        return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", session->id);
-    netron_err err = nt_link_end(session->link, writer);
-    if (err == NETRON_OK)
-        NT_COUNT_UP(session->config->stats->packets_out, 1);
-    nt_session_check_unsent(session);
-    return err;
 }
 
 static void forget_room(nt_wait *wait)

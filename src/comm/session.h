@@ -45,15 +45,20 @@ typedef struct nt_session_config {
     uint32_t ping_interval_ms;
     uint32_t max_calls;   /* in flight, made here */
     uint32_t max_served;  /* in flight, served here: each holds a fiber */
+    bool shares_fibers;   /* one peer's handlers take no more fibers than are left */
     uint32_t max_streams;
     size_t max_stream_bytes;
     uint8_t max_depth;
     uint32_t extensions; /* that this node announces */
+    nt_reader *plain;    /* of the loop, for one plain value at a time */
 
     /* Serve a request (GET, SET, CALL, TASK): decode what follows the array's head, of `args->left`
      * elements, and reply. Runs on a fiber, may suspend. An error that is returned without a reply
      * is sent as the reply; NETRON_PROTOCOL drops the packet (PROTOCOL.md §3). */
     netron_err (*serve)(nt_request *request, nt_reader *args);
+    /* Its handler is about to suspend: from now on it must be known. Once for each request at most;
+     * request->is_waiting tells afterwards. */
+    void (*on_wait)(nt_request *request);
     void (*on_ready)(nt_session *session);
     /* The last event. */
     void (*on_closed)(nt_session *session, netron_err err, const char *reason);
@@ -84,15 +89,16 @@ struct nt_session {
     uint32_t extensions;  /* both sides announced */
     uint32_t write_flags; /* NT_WRITE_* */
     uint32_t refs;
-    uint32_t served;      /* requests being served */
-    nt_list requests;     /* the served ones, to cancel */
-    nt_idmap waiters;     /* those of them that wait, by packet id */
+    uint32_t served;      /* requests that have suspended and not returned */
+    nt_list requests;     /* these, to cancel */
+    nt_idmap waiters;     /* the same by packet id */
     nt_list waiting;      /* nt_room_wait: writers, until there is room */
     char *id;             /* of the peer; "" until it has said it */
     nt_timer timer;       /* handshake, then keep-alive */
     uint64_t last_input_ms;
     nt_pending pending;
     nt_idmap readers;     /* nt_stream by id */
+    struct nt_stream *last_reader; /* of those: the one that a chunk came for last, or NULL */
     nt_idmap writers;     /* nt_out by id */
     uint32_t last_stream_id; /* of streams written here */
     uint32_t last_packet_id; /* of packets without an answer */
@@ -137,7 +143,8 @@ struct nt_request {
     uint8_t type;        /* NETRON_PACKET_CALL, … */
     bool has_replied;
     bool is_replying;
-    bool is_indexed;     /* in session->waiters, or another request with the same id is */
+    bool is_waiting;     /* it has suspended: the session and the upper layer know of it */
+    bool is_indexed;     /* in session->waiters */
     nt_chunk *pinned;    /* input that views point into */
     size_t pinned_bytes;
     nt_chunk *chunk;     /* the input it came in */
@@ -187,12 +194,43 @@ void nt_reply_fault(nt_request *request, netron_err code);
 /* Everything that a request holds, except its session's count. */
 void nt_request_init(nt_request *request, nt_loop *loop, netron *node);
 void nt_request_fini(nt_request *request);
+/* The hook of the fiber that serves it (nt_fiber.before_suspend). */
+void nt_request_suspends(void *request);
 /* A reader's pin: large views hold the chunk they came in. */
 bool nt_request_pin(nt_reader *reader);
 
+bool nt_session_is_gone(nt_session *session, nt_writer *writer);
+
 /* Send one packet without an answer: begin, write the payload, end. */
-bool nt_session_begin(nt_session *session, nt_writer *writer, uint32_t id, uint8_t flags);
-netron_err nt_session_end(nt_session *session, nt_writer *writer);
+static inline bool nt_session_begin(nt_session *session, nt_writer *writer, uint32_t id,
+    uint8_t flags)
+{
+    if (NT_UNLIKELY(session->link == NULL))
+        return nt_session_is_gone(session, writer);
+    writer->flags = session->write_flags;
+    if (!nt_link_begin(session->link, writer))
+        return false;
+    /* A message is begun with room for more than its head. */
+    nt_be_store32(writer->at, id);
+    writer->at[4] = flags;
+    writer->at += NT_PACKET_HEAD;
+    return true;
+}
+
+static inline netron_err nt_session_end(nt_session *session, nt_writer *writer)
+{
+    netron_link *link = session->link;
+    if (NT_UNLIKELY(link == NULL)) {
+        (void)nt_session_is_gone(session, writer);
+        return writer->err;
+    }
+    netron_err err = nt_link_end(link, writer);
+    if (err == NETRON_OK)
+        NT_COUNT_UP(session->config->stats->packets_out, 1);
+    if (NT_UNLIKELY(link->unsent > session->config->link.max_unsent_bytes))
+        nt_session_check_unsent(session);
+    return err;
+}
 
 /* Wait until the link has room. */
 NETRON_MUST_CHECK netron_err nt_session_wait_room(nt_session *session, netron_ctx *ctx);

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { PLAIN_ROOM = 4 + 9 }; /* a size and the longest plain item */
+
 nt_stream *nt_stream_new(nt_loop *loop)
 {
     nt_stream *stream = calloc(1, sizeof *stream);
@@ -16,6 +18,7 @@ nt_stream *nt_stream_new(nt_loop *loop)
     }
     stream->loop = loop;
     stream->refs = 1;
+    nt_reader_init(&stream->plain, (nt_slice){NULL, 0}, &stream->memory);
     return stream;
 }
 
@@ -114,6 +117,8 @@ static void close_table(nt_stream *stream)
     while (stream->early != NULL)
         free(take_early(stream));
     nt_idmap_remove(&session->readers, stream->id);
+    if (session->last_reader == stream)
+        session->last_reader = NULL;
     session->stream_bytes -= stream->queued_bytes;
     NT_COUNT_DOWN(session->config->stats->streams, 1);
     stream->session = NULL;
@@ -317,15 +322,50 @@ static void take_chunk(nt_stream *stream, uint32_t index, bool is_last, nt_slice
     }
 }
 
+static nt_stream *find_reader(nt_session *session, uint32_t id)
+{
+    nt_stream *last = session->last_reader;
+    if (NT_LIKELY(last != NULL && last->id == id))
+        return last;
+    return session->last_reader = nt_idmap_get(&session->readers, id);
+}
+
+/* What most items are: the next one, a number, and there is room. False: it is something else. */
+static inline bool take_plain(nt_session *session, nt_stream *stream, uint32_t index, nt_slice item)
+{
+    nt_chunk *last = stream->last;
+    if (nt_plain_size(item.ptr[0]) != item.len || index != stream->next_index || last == NULL ||
+        last->size - last->to < PLAIN_ROOM || stream->early != NULL || stream->has_left ||
+        stream->is_ended ||
+        session->stream_bytes + PLAIN_ROOM > session->config->max_stream_bytes)
+        return false;
+    uint8_t *at = last->data + last->to;
+    uint32_t size = (uint32_t)item.len;
+    /* A plain item has up to 9 bytes, and the trailer's 8 follow: so many may be read. */
+    memcpy(at, &size, sizeof size);
+    memcpy(at + 4, item.ptr, 8);
+    at[12] = item.ptr[8];
+    last->to += size + 4;
+    stream->queued_bytes += size + 4;
+    session->stream_bytes += size + 4;
+    stream->next_index++;
+    if (stream->wait != NULL)
+        wake(stream);
+    return true;
+}
+
 void nt_stream_on_chunk(nt_session *session, nt_slice payload, uint8_t flags)
 {
     if (payload.len < 1 + NT_PACKET_TRAILER)
         return;
     const uint8_t *trailer = payload.ptr + payload.len - NT_PACKET_TRAILER;
-    nt_stream *stream = nt_idmap_get(&session->readers, nt_be_load32(trailer));
+    nt_stream *stream = find_reader(session, nt_be_load32(trailer));
+    uint32_t index = nt_be_load32(trailer + 4);
     payload.len -= NT_PACKET_TRAILER;
     if (stream == NULL)
         return; /* left already, or never asked for */
+    if (NT_LIKELY((flags & NT_PACKET_EOS) == 0 && take_plain(session, stream, index, payload)))
+        return;
     nt_reader check;
     nt_reader_init(&check, payload, NULL);
     if (!netron_abi_skip(&check) || check.at != check.end) {
@@ -334,7 +374,7 @@ void nt_stream_on_chunk(nt_session *session, nt_slice payload, uint8_t flags)
     }
     nt_stream *kept = stream;
     kept->refs++; /* finishing drops the table's reference */
-    take_chunk(stream, nt_be_load32(trailer + 4), (flags & NT_PACKET_EOS) != 0, payload);
+    take_chunk(stream, index, (flags & NT_PACKET_EOS) != 0, payload);
     nt_stream_unref(kept);
 }
 
@@ -405,23 +445,14 @@ void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason
 static bool pop(nt_stream *stream, nt_slice *item)
 {
     nt_chunk *chunk = stream->first;
-    if (chunk != NULL && chunk->from == chunk->to) {
+    while (chunk != NULL && chunk->from == chunk->to) {
         stream->first = chunk->next;
         if (stream->first == NULL)
             stream->last = NULL;
         nt_chunk_unref(&stream->loop->chunks, chunk);
         chunk = stream->first;
     }
-    if (chunk == NULL)
-        return false;
-    uint32_t size;
-    memcpy(&size, chunk->data + chunk->from, sizeof size);
-    *item = (nt_slice){chunk->data + chunk->from + 4, size};
-    chunk->from += size + 4u;
-    stream->queued_bytes -= size + 4u;
-    if (stream->session != NULL)
-        stream->session->stream_bytes -= size + 4u;
-    return true;
+    return nt_stream_pop(stream, item);
 }
 
 static void forget(nt_wait *wait)

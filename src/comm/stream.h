@@ -46,6 +46,7 @@ struct nt_stream {
     uint32_t early_count;
     nt_wait *wait;       /* the reader, when it waits */
     netron_scope memory; /* of the item given last */
+    nt_reader plain;     /* ready to read one plain value: only its place is set */
     bool is_ended;       /* nothing more will come */
     bool has_left;       /* the reader is gone */
     bool is_unclaimed;   /* came with a dynamic answer: nobody reads it yet */
@@ -70,6 +71,9 @@ struct nt_out {
     nt_writer writer;
 };
 
+/* The handler of the call it answers is about to suspend: the reference leaves now. */
+void nt_out_suspends(nt_out *out);
+
 /* ---- reading ---- */
 
 /* A reader of stream `id` that the far side writes. NETRON_TOO_MANY, NETRON_CONFLICT. */
@@ -82,6 +86,22 @@ nt_stream *nt_stream_claim(nt_session *session, uint32_t id);
 void nt_stream_refuse(nt_session *session, nt_slice payload);
 /* A reader that is not open yet. */
 nt_stream *nt_stream_new(nt_loop *loop);
+/* The next item of the first chunk, if it is there: valid until the next call. */
+static inline bool nt_stream_pop(nt_stream *stream, nt_slice *item)
+{
+    nt_chunk *chunk = stream->first;
+    uint32_t size;
+    if (chunk == NULL || chunk->from == chunk->to)
+        return false;
+    memcpy(&size, chunk->data + chunk->from, sizeof size);
+    *item = (nt_slice){chunk->data + chunk->from + sizeof size, size};
+    chunk->from += size + sizeof size;
+    stream->queued_bytes -= size + sizeof size;
+    if (stream->session != NULL)
+        stream->session->stream_bytes -= size + sizeof size;
+    return true;
+}
+
 /* The next item: DONE with `*item` (valid until the next call), MORE at the end, BAD on failure,
  * then stream->err says why. Suspends. */
 nt_step nt_stream_next(nt_stream *stream, netron_ctx *ctx, nt_slice *item);

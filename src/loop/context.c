@@ -24,7 +24,7 @@ static netron_err cancelled(void)
     return nt_fail(NETRON_CANCELLED, "the caller has left, or the node is stopping");
 }
 
-netron_err nt_ctx_may_wait(const netron_ctx *ctx)
+netron_err nt_ctx_look_where(const netron_ctx *ctx)
 {
     if (ctx->loop->is_shared && !nt_loop_is_here(ctx->loop))
         return nt_fail(NETRON_CONTEXT, "another thread cannot wait for this: netron_post() it");

@@ -36,7 +36,14 @@ void nt_ctx_fini(netron_ctx *ctx);
 
 /* Where may this flow wait? NETRON_OK: on a fiber, or in main. Else NETRON_CONTEXT, or
  * NETRON_CANCELLED. */
-NETRON_MUST_CHECK netron_err nt_ctx_may_wait(const netron_ctx *ctx);
+NETRON_MUST_CHECK netron_err nt_ctx_look_where(const netron_ctx *ctx);
+NETRON_MUST_CHECK static inline netron_err nt_ctx_may_wait(const netron_ctx *ctx)
+{
+    const nt_loop *loop = ctx->loop;
+    if (__builtin_expect(loop->fibers.current != NULL && !loop->is_shared && !ctx->is_cancelled, 1))
+        return NETRON_OK;
+    return nt_ctx_look_where(ctx);
+}
 
 /* Prepare a wait of the running flow. */
 static inline void nt_wait_init(nt_wait *wait, nt_loop *loop)

@@ -81,8 +81,10 @@ static void catch_up(nt_loop *loop)
     uint64_t before = nt_loop_now(loop);
     uv_update_time(loop->uv);
     uint64_t late = nt_loop_now(loop) - before;
-    if (late > SLOW_MS)
-        nt_wheel_shift(&loop->wheel, before, late);
+    if (late <= SLOW_MS)
+        return;
+    loop->lost_ms += late;
+    nt_wheel_shift(&loop->wheel, before, late);
 }
 
 void nt_loop_leave(nt_loop *loop)

@@ -41,6 +41,7 @@ typedef struct nt_loop {
     uv_timer_t timer;
     uv_idle_t idle;
     uint64_t armed_ms;  /* when `timer` fires; UINT64_MAX: not armed */
+    uint64_t lost_ms;   /* that handlers held up this thread, all together */
     nt_wheel wheel;
     nt_fibers fibers;
     nt_chunks chunks;
@@ -99,6 +100,13 @@ static inline void nt_loop_flush_later(nt_loop *loop, nt_flush *flush)
 static inline uint64_t nt_loop_now(const nt_loop *loop)
 {
     return uv_now(loop->uv);
+}
+
+/* The same clock, standing still while a handler holds up the thread: deadlines by it are not over
+ * before anybody could have looked. */
+static inline uint64_t nt_loop_fair_ms(const nt_loop *loop)
+{
+    return uv_now(loop->uv) - loop->lost_ms;
 }
 
 NETRON_MUST_CHECK netron_err nt_loop_refill_words(nt_loop *loop);

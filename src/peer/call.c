@@ -125,16 +125,19 @@ netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_
 static void put_prefix(nt_writer *writer, const nt_remote *remote, unsigned index,
     nt_request_kind kind)
 {
-    const uint8_t *member = remote->members[index];
-    size_t count = 2;
-    if (kind == NT_REQUEST_CALL)
-        count += remote->contract->members[index]()->param_count;
-    else if (kind == NT_REQUEST_SET)
-        count++;
-    uint16_t size;
-    memcpy(&size, member, sizeof size);
-    netron_abi_put_list(writer, count);
-    nt_put_raw(writer, member + sizeof size, size);
+    const uint8_t *at = remote->members[index];
+    nt_prefix prefix;
+    memcpy(&prefix, at, sizeof prefix);
+    at += sizeof prefix;
+    if (NT_UNLIKELY(kind != NT_REQUEST_CALL)) {
+        netron_abi_put_list(writer, kind == NT_REQUEST_SET ? 3 : 2);
+        at += prefix.head_size;
+        prefix.size = (uint16_t)(prefix.size - prefix.head_size);
+    }
+    if (NT_LIKELY(nt_room(writer, prefix.size))) {
+        memcpy(writer->at, at, prefix.size);
+        writer->at += prefix.size;
+    }
 }
 
 static void fail_call(nt_call *call, netron_err err)
@@ -236,22 +239,31 @@ static netron_err await_collected(nt_call *call, nt_load_fn load, void *result,
     return err;
 }
 
+/* Where a result may live, for a call made here in the name of ctx. */
+static inline netron_scope *memory_of(const netron_peer *peer, netron_ctx *ctx,
+    const netron_call_options *options)
+{
+    if (options->scope != NULL)
+        return options->scope;
+    return ctx != &peer->peers->ctx ? &ctx->memory : NULL;
+}
+
 netron_err netron_abi_call_await(nt_call *call, nt_load_fn load, void *result)
 {
-    if (call->err != NETRON_OK)
+    if (NT_UNLIKELY(call->err != NETRON_OK))
         return call->err;
     if (call->slot == NULL)
         return await_collected(call, load, result, NULL, NULL);
+    const netron_call_options *options = &call->proxy->options;
     netron_peer *peer = call->proxy->peer;
-    netron_ctx *ctx = nt_peer_ctx(peer, &call->proxy->options);
+    netron_ctx *ctx = nt_peer_ctx(peer, options);
     netron_err err = nt_ctx_may_wait(ctx);
-    if (err != NETRON_OK) {
+    if (NT_UNLIKELY(err != NETRON_OK)) {
         nt_slot_give_back(call->slot);
         return err;
     }
     NETRON_TRY(send_call(call));
-    return nt_slot_await(call->slot, ctx, load, result,
-        nt_peer_memory(peer, &call->proxy->options));
+    return nt_slot_await(call->slot, ctx, load, result, memory_of(peer, ctx, options));
 }
 
 /* ---- futures ---- */
@@ -377,6 +389,33 @@ netron_stream netron_abi_stream_open(nt_call *call, nt_load_fn load)
     return stream;
 }
 
+/* The item stays until the next one: text and bytes may be views of it. */
+static bool is_kept(nt_reader *reader)
+{
+    (void)reader;
+    return true;
+}
+
+static netron_err load_item(netron_stream *stream, nt_slice bytes, void *item)
+{
+    nt_stream *handle = stream->handle;
+    nt_reader reader NT_UNINITIALIZED;
+    /* A number takes nothing from its reader but its place. */
+    if (NT_LIKELY(nt_plain_size(bytes.ptr[0]) == bytes.len)) {
+        handle->plain.at = bytes.ptr;
+        handle->plain.end = bytes.ptr + bytes.len;
+        if (NT_LIKELY(stream->load(&handle->plain, item)))
+            return NETRON_OK;
+    }
+    if (handle->memory.blocks != NULL)
+        netron_scope_end(&handle->memory);
+    nt_reader_init(&reader, bytes, &handle->memory);
+    reader.pin = is_kept;
+    if (NT_LIKELY(stream->load(&reader, item)))
+        return NETRON_OK;
+    return nt_fault_of_reader(&reader, NETRON_UNPROCESSABLE, "an item");
+}
+
 typedef struct next_args {
     netron_stream *stream;
     void *item;
@@ -387,7 +426,7 @@ static netron_err next_here(void *arg)
 {
     next_args *a = arg;
     nt_stream *handle = a->stream->handle;
-    nt_slice item;
+    nt_slice bytes;
     nt_fiber *fiber = nt_loop_fiber(handle->loop);
     netron_ctx *ctx = fiber != NULL ? fiber->ctx : NULL;
     netron_ctx own;
@@ -395,28 +434,33 @@ static netron_err next_here(void *arg)
         nt_ctx_init(&own, handle->loop, NULL);
         ctx = &own;
     }
-    nt_step step = nt_stream_next(handle, ctx, &item);
+    nt_step step = nt_stream_next(handle, ctx, &bytes);
     if (step != NT_STEP_DONE)
         return step == NT_STEP_MORE ? NETRON_OK : netron_last_error()->code;
-    nt_reader reader;
-    netron_scope_end(&handle->memory);
-    nt_reader_init(&reader, item, &handle->memory);
-    if (!a->stream->load(&reader, a->item))
-        return nt_fault_of_reader(&reader, NETRON_UNPROCESSABLE, "an item");
-    a->has_item = true;
-    return NETRON_OK;
+    netron_err err = load_item(a->stream, bytes, a->item);
+    a->has_item = err == NETRON_OK;
+    return err;
 }
 
 bool netron_abi_stream_next(netron_stream *stream, void *item)
 {
-    if (stream->handle == NULL)
+    nt_stream *handle = stream->handle;
+    nt_slice bytes;
+    netron_err err;
+    if (handle == NULL)
         return false;
-    next_args args = {.stream = stream, .item = item};
-    nt_loop *loop = stream->handle->loop;
-    netron_err err =
-        nt_is_elsewhere(loop) ? nt_run_there(loop, next_here, &args) : next_here(&args);
-    if (args.has_item)
-        return true;
+    bool is_elsewhere = nt_is_elsewhere(handle->loop);
+    /* What has come is taken at once; a local writer must hear of it. */
+    if (NT_LIKELY(!is_elsewhere && handle->source == NULL && nt_stream_pop(handle, &bytes))) {
+        err = load_item(stream, bytes, item);
+        if (NT_LIKELY(err == NETRON_OK))
+            return true;
+    } else {
+        next_args args = {.stream = stream, .item = item};
+        err = is_elsewhere ? nt_run_there(handle->loop, next_here, &args) : next_here(&args);
+        if (args.has_item)
+            return true;
+    }
     stream->err = err;
     return false;
 }

@@ -52,6 +52,13 @@ static void serve(netron_peer *peer, nt_local *local, uint8_t type, nt_slice pay
     args.depth = peers->config.max_depth;
     uint32_t count;
     netron_err err = NETRON_PROTOCOL;
+    /* A generator's reference leaves before its fiber suspends. Inside another request, on whose fiber
+     * this one runs, that one's hook stays. */
+    nt_fiber *fiber = nt_loop_fiber(peers->loop);
+    if (fiber->before_suspend == NULL) {
+        fiber->before_suspend = nt_request_suspends;
+        fiber->before_arg = &request;
+    }
     if (timeout_ms != 0)
         nt_loop_timer_start(peers->loop, &d.timer, timeout_ms);
     if (nt_read_array(&args, &count)) {
@@ -60,6 +67,8 @@ static void serve(netron_peer *peer, nt_local *local, uint8_t type, nt_slice pay
         err = peers->config.serve(&request, &args);
     }
     nt_loop_timer_stop(peers->loop, &d.timer);
+    if (fiber->before_arg == &request)
+        fiber->before_suspend = NULL;
     if (d.is_over && err == NETRON_CANCELLED)
         err = nt_fail(NETRON_TIMEOUT, "no answer in time: see timeout_ms");
     if (err != NETRON_OK && !request.has_replied) {
@@ -247,17 +256,11 @@ netron_err nt_local_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt
     nt_local local = {0};
     follower along = {.wait = {.forget = cancel_along}, .local = &local};
     netron_ctx *before = fiber->ctx;
-    void (*hook)(void *) = fiber->before_suspend;
-    void *hook_arg = fiber->before_arg;
     nt_writer_heap(&local.reply, SIZE_MAX / 2);
     nt_list_append(&ctx->waits, &along.wait.link);
     serve(peer, &local, type, payload, timeout_ms);
     nt_list_remove(&along.wait.link);
     fiber->ctx = before;
-    if (!fiber->has_suspended) {
-        fiber->before_suspend = hook;
-        fiber->before_arg = hook_arg;
-    }
     netron_err err;
     if (local.stream != NULL) {
         nt_stream_leave(local.stream);

@@ -113,6 +113,11 @@ netron_scope *nt_peer_memory(const netron_peer *peer, const netron_call_options 
 
 /* ---- services of a peer (remote.c) ---- */
 
+typedef struct nt_prefix {
+    uint16_t size;     /* of what follows */
+    uint8_t head_size; /* of that, the list's head */
+} nt_prefix;
+
 struct nt_remote {
     netron_peer *peer;
     char *key;            /* in peer->remotes */
@@ -120,7 +125,8 @@ struct nt_remote {
     uint32_t uses;        /* proxies */
     uint32_t returned;    /* times that the peer returned it: references to give back */
     const nt_contract *contract; /* what `members` are of */
-    uint8_t **members;    /* by index: u16 size, then the id and the name as MessagePack */
+    uint8_t **members;    /* by index: nt_prefix, then as MessagePack the list's head of a call, the id
+                             and the name */
     netron_scope scope;   /* of the definition */
     netron_value definition;
     char *parent_id;

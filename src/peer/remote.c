@@ -172,13 +172,15 @@ static const char *wire_name(const nt_member *member)
     return member->wire != NULL && *member->wire != NULL ? *member->wire : member->name;
 }
 
-/* The id and the name as they stand in every request. */
+/* The head of a call's list, the id and the name as they stand in every request (nt_remote.members). */
 static netron_err encode_member(const nt_remote *remote, const nt_member *member, uint8_t **out)
 {
     nt_writer writer;
     nt_writer_heap(&writer, UINT16_MAX);
-    uint16_t size = 0;
-    nt_put_raw(&writer, &size, sizeof size);
+    nt_prefix prefix = {0};
+    nt_put_raw(&writer, &prefix, sizeof prefix);
+    netron_abi_put_list(&writer, 2u + member->param_count);
+    prefix.head_size = (uint8_t)(nt_writer_size(&writer) - sizeof prefix);
     nt_put_text(&writer, remote->id);
     nt_put_text(&writer, wire_name(member));
     if (writer.err != NETRON_OK) {
@@ -186,8 +188,8 @@ static netron_err encode_member(const nt_remote *remote, const nt_member *member
         nt_writer_free(&writer);
         return err;
     }
-    size = (uint16_t)(nt_writer_size(&writer) - sizeof size);
-    memcpy(writer.start, &size, sizeof size);
+    prefix.size = (uint16_t)(nt_writer_size(&writer) - sizeof prefix);
+    memcpy(writer.start, &prefix, sizeof prefix);
     *out = writer.start;
     return NETRON_OK;
 }

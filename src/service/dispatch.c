@@ -260,25 +260,47 @@ netron_err nt_serve_member(nt_request *request, const nt_bound *bound, nt_reader
     return bound->binding->call(&request->ctx, bound->stub->self, args);
 }
 
+static void count_in(nt_request *request)
+{
+    if (request->session != NULL)
+        nt_peer_use(nt_peer_of(request->session));
+    request->ctx.node->crew.serving++;
+}
+
+/* A node that stops waits for its handlers. What follows in the caller uses it, and does not suspend. */
+static void count_out(nt_request *request)
+{
+    netron *node = request->ctx.node;
+    if (request->session != NULL)
+        nt_peer_unuse(nt_peer_of(request->session));
+    node->crew.serving--;
+    if (node->is_stopping)
+        nt_node_maybe_stopped(node);
+}
+
+void nt_dispatch_on_wait(nt_request *request)
+{
+    count_in(request);
+}
+
 netron_err nt_dispatch(nt_request *request, nt_reader *args)
 {
     netron *node = request->ctx.node;
     nt_fiber *fiber = nt_loop_fiber(request->ctx.loop);
-    netron_peer *peer = request->session != NULL ? nt_peer_of(request->session) : NULL;
     const nt_bound *bound = NULL;
     netron_err err;
-    if (peer != NULL)
-        nt_peer_use(peer);
-    node->crew.serving++;
+    /* Of the node to itself: whoever called it may wait for it in turn. */
+    if (request->session == NULL)
+        count_in(request);
     fiber->ctx = &request->ctx;
-    if (request->type == NETRON_PACKET_TASK) {
+    if (NT_UNLIKELY(request->type == NETRON_PACKET_TASK)) {
         err = nt_task_serve(request, args);
     } else if (args->left < 2) {
         err = nt_fail(NETRON_INVALID, "Invalid definition ID format");
     } else {
         args->left -= 2;
         err = look_up(request, args, &bound);
-        if (err == NETRON_OK) {
+        if (NT_LIKELY(err == NETRON_OK)) {
             nt_stub *stub = nt_stub_ref(bound->stub);
             request->service = stub;
             request->member = bound;
@@ -289,14 +311,10 @@ netron_err nt_dispatch(nt_request *request, nt_reader *args)
     }
     fiber->ctx = NULL;
     fiber->doing = NULL;
-    if (err != NETRON_OK)
+    if (NT_UNLIKELY(err != NETRON_OK))
         NT_COUNT_UP(node->stats.calls_failed, 1);
-    if (peer != NULL)
-        nt_peer_unuse(peer);
-    /* A node that stops waits for its handlers. What follows here uses it, and does not suspend. */
-    node->crew.serving--;
-    if (NT_UNLIKELY(node->is_stopping))
-        nt_node_maybe_stopped(node);
+    if (request->session == NULL || NT_UNLIKELY(request->is_waiting))
+        count_out(request);
     return err;
 }
 

@@ -7,6 +7,9 @@
 /* nt_session_config.serve: every GET, SET, CALL and TASK of a node. */
 netron_err nt_dispatch(nt_request *request, nt_reader *args);
 
+/* nt_session_config.on_wait */
+void nt_dispatch_on_wait(nt_request *request);
+
 /* What follows once the member is known: `args` stands at the first argument. */
 netron_err nt_serve_member(nt_request *request, const nt_bound *bound, nt_reader *args);
 

@@ -34,6 +34,7 @@ struct netron {
     uint64_t last_publishing; /* its number */
     uint64_t generation; /* changes with every change of those two */
     nt_cached *cache;
+    nt_reader plain; /* config.plain */
 
     nt_map tasks;    /* nt_task by name */
     nt_map events;   /* nt_audience by name */

@@ -63,21 +63,18 @@ static netron_err run_task(netron_peer *peer, const char *task, const void *argu
     return err;
 }
 
-static netron_err remember(netron_peer *peer, nt_stub *stub, const netron_value *definition)
+static netron_err remember(netron_peer *peer, nt_stub *stub, netron_str id)
 {
     netron *node = peer->peers->node;
     /* Afterwards nobody would forget it. */
     if (!peer->is_ready)
         return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", netron_peer_id(peer));
-    if (definition->type != NETRON_TYPE_DEFINITION ||
-        definition->as.definition->id.type != NETRON_TYPE_STR)
-        return nt_fail(NETRON_PROTOCOL, "the peer's answer is no definition of a service");
     nt_published *p = malloc(sizeof *p);
     if (p == NULL)
         return nt_no_memory();
     *p = (nt_published){nt_stub_ref(stub), peer};
     void *old = NULL;
-    netron_err err = nt_map_put(&node->published, definition->as.definition->id.as.str, p, &old);
+    netron_err err = nt_map_put(&node->published, id, p, &old);
     if (err != NETRON_OK)
         free_published(node, p);
     else if (old != NULL)
@@ -107,7 +104,8 @@ typedef struct nt_publishing {
     netron_peer *peer;
     nt_stub *stub;
     nt_list waiters; /* waiter items: requests that ask for an id not known yet */
-    netron_err err;
+    bool is_definition; /* the answer is what it has to be */
+    netron_err err;     /* of remembering it */
 } nt_publishing;
 
 typedef struct waiter {
@@ -169,7 +167,10 @@ static bool load_definition(nt_reader *reader, void *out)
     netron_value definition;
     if (!nt_value_read(reader, &definition))
         return false;
-    p->err = remember(p->peer, p->stub, &definition);
+    p->is_definition = definition.type == NETRON_TYPE_DEFINITION &&
+                       definition.as.definition->id.type == NETRON_TYPE_STR;
+    if (p->is_definition)
+        p->err = remember(p->peer, p->stub, definition.as.definition->id.as.str);
     return true;
 }
 
@@ -193,6 +194,8 @@ static netron_err publish_here(void *arg)
         a->peer, "expose_service", p.stub->meta, p.stub->meta_size, load_definition, &p, &scope);
     if (err == NETRON_TIMEOUT || err == NETRON_CANCELLED)
         take_back(a->peer, p.stub);
+    if (err == NETRON_OK && !p.is_definition)
+        err = nt_fail(NETRON_PROTOCOL, "the peer's answer is no definition of a service");
     if (err == NETRON_OK)
         err = p.err;
     netron_scope_end(&scope);

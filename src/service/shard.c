@@ -110,16 +110,17 @@ void nt_shard_fini_offers(nt_shard *shard)
 
 /* ---- what is served here ---- */
 
-/* The offer that a CALL is for, or NULL. Its bytes are looked up as dispatch.c does it. */
-static nt_offer *find_slowly(nt_shard *shard, nt_slice args, nt_cached *cached, size_t size)
+/* The member that a CALL is for, or NULL, into found_bound. */
+static void find_slowly(nt_shard *shard, nt_slice args, nt_cached *cached, size_t size)
 {
     netron_str key, name;
     nt_reader reader;
     const nt_bound *bound = NULL;
     nt_reader_init(&reader, args, NULL);
+    shard->found_bound = NULL;
     if (!nt_read_text(&reader, &key) || !nt_read_text(&reader, &name))
-        return NULL;
-    nt_offer *offer = nt_map_get(&shard->by_id, key);
+        return;
+    const nt_offer *offer = nt_map_get(&shard->by_id, key);
     if (offer == NULL)
         offer = nt_map_get(&shard->by_key, key);
     if (offer != NULL)
@@ -128,7 +129,6 @@ static nt_offer *find_slowly(nt_shard *shard, nt_slice args, nt_cached *cached, 
         bound = NULL;
     nt_cached_keep(cached, (nt_slice){args.ptr, size}, bound, shard->generation);
     shard->found_bound = bound;
-    return bound != NULL ? offer : NULL;
 }
 
 static bool find(nt_shard *shard, nt_slice payload)
@@ -143,15 +143,13 @@ static bool find(nt_shard *shard, nt_slice payload)
     nt_cached *cached = nt_cached_at(shard->cache, args, &size);
     if (cached == NULL)
         return false; /* a name that long is looked up at home */
-    if (nt_cached_is(cached, (nt_slice){args.ptr, size}, shard->generation)) {
+    if (nt_cached_is(cached, (nt_slice){args.ptr, size}, shard->generation))
         shard->found_bound = cached->bound;
-        shard->found = cached->bound != NULL ? &cached->bound->stub->offers[shard->index] : NULL;
-    } else {
-        shard->found = find_slowly(shard, args, cached, size);
-    }
+    else
+        find_slowly(shard, args, cached, size);
     shard->found_size = size;
-    return shard->found != NULL &&
-           !atomic_load_explicit(&shard->found->stub->is_withdrawn, memory_order_relaxed);
+    return shard->found_bound != NULL &&
+           !atomic_load_explicit(&shard->found_bound->stub->is_withdrawn, memory_order_relaxed);
 }
 
 static bool is_ours(nt_session *session, const nt_message *message)
@@ -182,16 +180,35 @@ bool nt_shard_pass_on(nt_session *session, const nt_message *message)
     return true;
 }
 
+static nt_offer *offer_of(const nt_shard *shard, const nt_request *request)
+{
+    const nt_stub *stub = request->service;
+    return &stub->offers[shard->index];
+}
+
+void nt_shard_on_wait(nt_request *request)
+{
+    nt_shard *shard = (nt_shard *)(void *)request->ctx.loop->crew;
+    offer_of(shard, request)->running++;
+    shard->crew.serving++;
+}
+
+static void count_out(nt_shard *shard, nt_offer *offer)
+{
+    shard->crew.serving--;
+    if (--offer->running == 0 && offer->is_removed)
+        release(offer);
+    if (shard->crew.is_stopping)
+        shard->crew.on_idle(&shard->crew);
+}
+
 netron_err nt_shard_serve(nt_request *request, nt_reader *args)
 {
     nt_shard *shard = (nt_shard *)(void *)request->ctx.loop->crew;
     nt_fiber *fiber = nt_loop_fiber(shard->loop);
-    nt_offer *offer = shard->found;
     const nt_bound *bound = shard->found_bound;
     args->at += shard->found_size;
     args->left -= 2;
-    offer->running++;
-    shard->crew.serving++;
     fiber->ctx = &request->ctx;
     fiber->doing = bound->name;
     request->service = bound->stub;
@@ -199,12 +216,9 @@ netron_err nt_shard_serve(nt_request *request, nt_reader *args)
     netron_err err = nt_serve_member(request, bound, args);
     fiber->ctx = NULL;
     fiber->doing = NULL;
-    if (err != NETRON_OK)
+    if (NT_UNLIKELY(err != NETRON_OK))
         NT_COUNT_UP(shard->stats.calls_failed, 1);
-    shard->crew.serving--;
-    if (--offer->running == 0 && NT_UNLIKELY(offer->is_removed))
-        release(offer);
-    if (NT_UNLIKELY(shard->crew.is_stopping))
-        shard->crew.on_idle(&shard->crew);
+    if (NT_UNLIKELY(request->is_waiting))
+        count_out(shard, offer_of(shard, request));
     return err;
 }

@@ -21,7 +21,7 @@ struct nt_offer {
     nt_mail add, remove, released;
     nt_shard *shard;
     nt_stub *stub;
-    uint32_t running; /* the shard's */
+    uint32_t running; /* the shard's: calls that have suspended and not returned */
     bool is_removed;  /* the shard's */
 };
 
@@ -31,14 +31,14 @@ struct nt_shard {
     netron *node;
     unsigned index;
     nt_session_config config; /* of its fronts */
+    nt_reader plain;
     netron_stats stats;
 
     /* The shard's own. */
     nt_map by_key, by_id; /* nt_offer */
     uint64_t generation;
     nt_cached *cache; /* misses too: `bound` NULL */
-    nt_offer *found;  /* what pass_on found, for the serving that follows at once */
-    const nt_bound *found_bound;
+    const nt_bound *found_bound; /* by pass_on, for the serving that follows at once */
     size_t found_size;
 
     /* Home's. */
@@ -53,6 +53,7 @@ struct nt_shard {
 
 /* For nt_session_config of a shard's fronts. */
 netron_err nt_shard_serve(nt_request *request, nt_reader *args);
+void nt_shard_on_wait(nt_request *request);
 bool nt_shard_pass_on(nt_session *session, const nt_message *message);
 
 /* Home: a stub whose provider is concurrent has been published. What a shard cannot take for want of

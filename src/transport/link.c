@@ -29,6 +29,19 @@ static void on_stalled(nt_timer *timer)
     nt_link_abort(link, NETRON_TIMEOUT, "the peer does not read (option stalled_timeout_ms)");
 }
 
+static size_t high_mark(const netron_link *link)
+{
+    size_t most = link->limits->max_unsent_bytes;
+    return most < HIGH_MARK ? most : HIGH_MARK;
+}
+
+static void set_early(netron_link *link, size_t at)
+{
+    size_t high = high_mark(link);
+    link->early_at = at;
+    link->mark = at < high ? at : high;
+}
+
 static netron_link *make(nt_loop *loop, const nt_scheme *scheme, const nt_link_limits *limits,
     const nt_log *log)
 {
@@ -38,7 +51,7 @@ static netron_link *make(nt_loop *loop, const nt_scheme *scheme, const nt_link_l
     link->loop = loop;
     link->scheme = scheme;
     link->limits = limits;
-    link->early_at = SIZE_MAX;
+    set_early(link, SIZE_MAX);
     link->log = log;
     link->flush.fn = flush_link;
     link->stalled.fn = on_stalled;
@@ -144,6 +157,8 @@ netron_link *netron_listener_accept(netron_listener *listener, const char *from)
 
 static void set_head_room(netron_link *link)
 {
+    size_t most = link->limits->max_message_bytes;
+    link->small_max = (uint8_t)(most < NT_WS_SMALL_MAX ? most : NT_WS_SMALL_MAX);
     switch (link->scheme->framing) {
     case NETRON_FRAMING_WEBSOCKET:
         link->head_room = link->is_server ? NT_WS_SERVER_HEAD : NT_WS_CLIENT_HEAD;
@@ -517,7 +532,7 @@ static void set_out(netron_link *link, nt_chunk *out)
  * whose own size end_message() looks at. */
 enum { HEAD_MOVE_MAX = 8 };
 
-static bool grow(nt_writer *writer, size_t size)
+bool nt_link_grow(nt_writer *writer, size_t size)
 {
     netron_link *link = writer->owner;
     size_t used = nt_writer_size(writer);
@@ -548,14 +563,14 @@ static bool grow(nt_writer *writer, size_t size)
     return true;
 }
 
-bool nt_link_begin(netron_link *link, nt_writer *writer)
+bool nt_link_begin_slowly(netron_link *link, nt_writer *writer)
 {
     if (link->state != NT_LINK_OPEN) {
         nt_fail(NETRON_UNAVAILABLE, "the connection is closed");
         return false;
     }
     nt_chunk *out = link->out;
-    if (out != NULL && out->size - out->to < 64) {
+    if (out != NULL && out->size - out->to < NT_LINK_ROOM_MIN) {
         push_out(link);
         out = NULL;
     }
@@ -567,30 +582,17 @@ bool nt_link_begin(netron_link *link, nt_writer *writer)
         }
         set_out(link, out);
     }
-    writer->start = writer->at = out->data + out->to + link->head_room;
-    writer->end = out->data + out->size;
-    writer->grow = grow;
-    writer->owner = link;
-    writer->err = NETRON_OK;
-    return true;
+    return nt_link_begin(link, writer);
 }
 
 static bool write_batch(netron_link *link);
-
-static void set_marks(netron_link *link)
-{
-    size_t high = link->limits->max_unsent_bytes < HIGH_MARK ? link->limits->max_unsent_bytes
-                                                              : HIGH_MARK;
-    if (link->unsent >= high)
-        link->is_full = true;
-}
 
 /* Two nodes that each wait for the other's whole batch work in turn. The first half of a large one,
  * judged by the one before, goes ahead: then both work at once. Once a batch, or it would be a system
  * call for every few messages. */
 static void send_ahead(netron_link *link)
 {
-    link->early_at = SIZE_MAX;
+    set_early(link, SIZE_MAX);
     if (!link->is_in_step || link->in_transport || link->is_writing ||
         link->state != NT_LINK_OPEN || link->scheme->framing == NETRON_FRAMING_NONE)
         return;
@@ -602,7 +604,16 @@ static void plan_batch(netron_link *link, size_t size)
 {
     size_t batch = size + link->early_sent;
     link->early_sent = 0;
-    link->early_at = batch >= AHEAD_MIN && !link->limits->one_write_per_batch ? batch / 2 : SIZE_MAX;
+    set_early(link,
+        batch >= AHEAD_MIN && !link->limits->one_write_per_batch ? batch / 2 : SIZE_MAX);
+}
+
+void nt_link_passed_mark(netron_link *link)
+{
+    if (link->unsent >= link->early_at)
+        send_ahead(link);
+    if (link->unsent >= high_mark(link))
+        link->is_full = true;
 }
 
 static void sent_message(netron_link *link, uint8_t *end)
@@ -610,14 +621,12 @@ static void sent_message(netron_link *link, uint8_t *end)
     size_t to = (size_t)(end - link->out->data);
     link->unsent += to - link->out->to;
     link->out->to = to;
-    if (NT_UNLIKELY(link->unsent >= link->early_at))
-        send_ahead(link);
-    if (link->unsent >= LOW_MARK)
-        set_marks(link);
+    if (NT_UNLIKELY(link->unsent >= link->mark))
+        nt_link_passed_mark(link);
     nt_loop_flush_later(link->loop, &link->flush);
 }
 
-static netron_err end_message(netron_link *link, nt_writer *writer, bool is_text)
+netron_err nt_link_end_slowly(netron_link *link, nt_writer *writer, bool is_text)
 {
     if (writer->err != NETRON_OK)
         return writer->err;
@@ -627,7 +636,7 @@ static netron_err end_message(netron_link *link, nt_writer *writer, bool is_text
             "the message is over %zu bytes: send less at once, or raise max_message_bytes",
             link->limits->max_message_bytes);
     if (link->scheme->framing == NETRON_FRAMING_WEBSOCKET) {
-        if (size > 125 && !nt_room(writer, HEAD_MOVE_MAX))
+        if (size > NT_WS_SMALL_MAX && !nt_room(writer, HEAD_MOVE_MAX))
             return writer->err;
         sent_message(link, nt_ws_finish(link, writer->start, size, is_text));
     } else {
@@ -635,16 +644,6 @@ static netron_err end_message(netron_link *link, nt_writer *writer, bool is_text
         sent_message(link, writer->start + size);
     }
     return NETRON_OK;
-}
-
-netron_err nt_link_end(netron_link *link, nt_writer *writer)
-{
-    return end_message(link, writer, false);
-}
-
-netron_err nt_link_end_text(netron_link *link, nt_writer *writer)
-{
-    return end_message(link, writer, true);
 }
 
 bool nt_link_put_raw(netron_link *link, const void *data, size_t size)

@@ -65,8 +65,14 @@ typedef struct nt_message {
 
 typedef struct nt_ws_state nt_ws_state;
 
-/* The frame heads of small messages, RFC 6455 5.2: a client's has a mask. */
-enum { NT_WS_SERVER_HEAD = 2, NT_WS_CLIENT_HEAD = 6 };
+enum {
+    /* The frame heads of small messages, RFC 6455 5.2: a client's has a mask. */
+    NT_WS_SERVER_HEAD = 2,
+    NT_WS_CLIENT_HEAD = 6,
+    NT_WS_SMALL_MAX = 125,
+    NT_WS_FINAL_BINARY = 0x82,
+    NT_LINK_ROOM_MIN = 64 /* what a chunk has left when a message is begun in it */
+};
 
 struct netron_link {
     nt_loop *loop;
@@ -85,6 +91,7 @@ struct netron_link {
     size_t early_at;    /* when so much is unsent, the first half of a batch goes ahead */
     size_t early_sent;  /* what has gone ahead in this batch */
     size_t unsent;      /* bytes in out, queue and writing */
+    size_t mark;        /* when so much is unsent, it is looked at: early_at, or that writers wait */
     nt_flush flush;
     nt_timer stalled;   /* runs while the transport does not take what was written */
     uint64_t bytes_in, bytes_out;
@@ -94,6 +101,7 @@ struct netron_link {
     const char *reason; /* static text, or in `note` */
     char *note;
     uint8_t head_room;  /* of a small message's frame */
+    uint8_t small_max;  /* bytes of a small message */
     bool is_server;
     bool is_netron2;    /* the subprotocol netron.2 was offered or chosen */
     bool is_reading;    /* inside on_input: output waits for the end of the batch */
@@ -126,14 +134,74 @@ nt_step nt_link_next(netron_link *link, nt_message *out);
 void nt_link_pause(netron_link *link);
 void nt_link_resume(netron_link *link);
 
+bool nt_link_grow(nt_writer *writer, size_t size);
+bool nt_link_begin_slowly(netron_link *link, nt_writer *writer);
+netron_err nt_link_end_slowly(netron_link *link, nt_writer *writer, bool is_text);
+/* Output has crossed link->mark. */
+void nt_link_passed_mark(netron_link *link);
+
 /* Begin a message. The writer grows as needed up to the message limit. Nothing may suspend before
  * the end. False: the link is not open, or memory is out. */
-bool nt_link_begin(netron_link *link, nt_writer *writer);
+static inline bool nt_link_begin(netron_link *link, nt_writer *writer)
+{
+    nt_chunk *out = link->out;
+    if (NT_UNLIKELY(link->state != NT_LINK_OPEN || out == NULL ||
+                    out->size - out->to < NT_LINK_ROOM_MIN))
+        return nt_link_begin_slowly(link, writer);
+    writer->start = writer->at = out->data + out->to + link->head_room;
+    writer->end = out->data + out->size;
+    writer->grow = nt_link_grow;
+    writer->owner = link;
+    writer->err = NETRON_OK;
+    return true;
+}
+
+/* The head of a small message, in the room that was left for it. False: there is none to mask with. */
+static inline bool nt_link_put_head(netron_link *link, uint8_t *at, size_t size)
+{
+    uint32_t key;
+    switch (link->head_room) {
+    case NT_WS_SERVER_HEAD:
+        at[0] = NT_WS_FINAL_BINARY;
+        at[1] = (uint8_t)size;
+        return true;
+    case NT_WS_CLIENT_HEAD:
+        if (NT_UNLIKELY(nt_loop_word(link->loop, &key) != NETRON_OK))
+            return false;
+        at[0] = NT_WS_FINAL_BINARY;
+        at[1] = (uint8_t)(0x80 | size);
+        memcpy(at + 2, &key, sizeof key);
+        return true;
+    default:
+        nt_be_store32(at, (uint32_t)size);
+        return true;
+    }
+}
+
 /* Send what was written, at the end of the turn. Returns the writer's error, if any; then nothing
  * is sent. */
-netron_err nt_link_end(netron_link *link, nt_writer *writer);
+static inline netron_err nt_link_end(netron_link *link, nt_writer *writer)
+{
+    nt_chunk *out = link->out;
+    uint8_t *at = out->data + out->to;
+    size_t size = nt_writer_size(writer);
+    if (NT_UNLIKELY(writer->err != NETRON_OK || size > link->small_max ||
+                    writer->start != at + link->head_room || !nt_link_put_head(link, at, size)))
+        return nt_link_end_slowly(link, writer, false);
+    size += link->head_room;
+    out->to += size;
+    link->unsent += size;
+    if (NT_UNLIKELY(link->unsent >= link->mark))
+        nt_link_passed_mark(link);
+    nt_loop_flush_later(link->loop, &link->flush);
+    return NETRON_OK;
+}
+
 /* The same, as a WebSocket text message where there is such a thing. */
-netron_err nt_link_end_text(netron_link *link, nt_writer *writer);
+static inline netron_err nt_link_end_text(netron_link *link, nt_writer *writer)
+{
+    return nt_link_end_slowly(link, writer, true);
+}
 
 /* Send what is queued now. */
 void nt_link_flush(netron_link *link);

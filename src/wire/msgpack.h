@@ -28,6 +28,14 @@ enum {
 
 enum { NT_DEPTH_DEFAULT = 64, NT_VIEW_MIN = 512 };
 
+/* Bytes of a value that its first byte tells all about, as numbers and booleans are; 0 for all others,
+ * nil among them. Such a value of that size needs no further check. */
+extern const uint8_t nt_plain_sizes[256];
+static inline size_t nt_plain_size(uint8_t first)
+{
+    return nt_plain_sizes[first];
+}
+
 /* A reader of one slice, everything copied into `memory` (which may be NULL for numbers). */
 static inline void nt_reader_init(nt_reader *reader, nt_slice in, netron_scope *memory)
 {

@@ -240,6 +240,16 @@ static bool read_long_head(nt_reader *reader, uint8_t tag, nt_head *out)
     }
 }
 
+#define ONES16 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+const uint8_t nt_plain_sizes[256] = {
+    ONES16, ONES16, ONES16, ONES16, ONES16, ONES16, ONES16, ONES16, /* positive fixint */
+    [0xc2] = 1, [0xc3] = 1,                                         /* false, true */
+    [0xca] = 5, [0xcb] = 9,                                         /* float 32, 64 */
+    [0xcc] = 2, [0xcd] = 3, [0xce] = 5, [0xcf] = 9,                 /* uint 8 to 64 */
+    [0xd0] = 2, [0xd1] = 3, [0xd2] = 5, [0xd3] = 9,                 /* int 8 to 64 */
+    [0xe0] = ONES16, ONES16                                         /* negative fixint */
+};
+
 bool nt_read_head(nt_reader *reader, nt_head *out)
 {
     const uint8_t *p;

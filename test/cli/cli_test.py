@@ -735,8 +735,8 @@ class Running(Case):
 
     def test_too_many_loops_are_refused(self):
         done = netron("run", str(HERE / "demo.c"), "--threads", "257", env=self.env)
-        self.assertEqual(done.returncode, 2)
-        self.assertIn("threads: at most 256", done.stderr)
+        self.assertEqual(done.code, 2)
+        self.assertIn("threads: at most 256", done.err)
 
     def test_cplusplus(self):
         source = pathlib.Path(self.folder) / "auth.cpp"

@@ -803,6 +803,36 @@ static void test_limit_on_fibers_is_an_answer_and_the_node_lives_on(void **state
     pair_close(&s.p);
 }
 
+/* Each takes what it can get; whoever comes next is still served. */
+static void test_peers_that_take_all_they_can_leave_fibers_to_others(void **state)
+{
+    enum { PEERS = 4, LIMIT = 256, CALLS = 300 };
+    served s;
+    netron_peer *peers[PEERS];
+    lab proxies[PEERS];
+    static lab__nap_future all[PEERS][CALLS];
+    int64_t sum = 0;
+    uint64_t busy = 0;
+    (void)state;
+    open_served(&s, &(netron_options){.max_fibers = LIMIT});
+    for (int p = 0; p < PEERS; p++) {
+        CHECK_OK(netron_connect(s.p.client, netron_listening(s.p.server, 0), &peers[p]));
+        CHECK_OK(lab__query(peers[p], &proxies[p]));
+        for (int i = 0; i < CALLS; i++)
+            all[p][i] = lab__nap_start(netron_with(&proxies[p], .timeout_ms = 120000), 60000);
+        CHECK_OK(lab_add(&s.proxy, 1, 2, &sum)); /* all naps have been read */
+        uint64_t now = netron_stats_get(s.p.server).fibers;
+        assert_true(now > busy + 8 && now < LIMIT); /* some for it, some left */
+        busy = now;
+    }
+    for (int p = 0; p < PEERS; p++) {
+        netron_disconnect(peers[p], NULL);
+        for (int i = 0; i < CALLS; i++)
+            lab__nap_drop(&all[p][i]);
+    }
+    pair_close(&s.p);
+}
+
 static void test_limit_on_fibers_is_told_to_spawn(void **state)
 {
     netron *node = netron_new(&(netron_options){.max_fibers = 4});
@@ -966,6 +996,7 @@ int main(void)
         cmocka_unit_test(test_stack_overflow_hits_the_guard),
         cmocka_unit_test(test_thousands_of_handlers_wait_at_once),
         cmocka_unit_test(test_limit_on_fibers_is_an_answer_and_the_node_lives_on),
+        cmocka_unit_test(test_peers_that_take_all_they_can_leave_fibers_to_others),
         cmocka_unit_test(test_limit_on_fibers_is_told_to_spawn),
         cmocka_unit_test(test_answers_come_in_the_order_of_completion),
         cmocka_unit_test(test_caller_that_leaves_cancels_the_calls_made_for_it),

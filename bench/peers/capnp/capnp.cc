@@ -3,13 +3,14 @@
 #include "measure.h"
 
 #include <capnp/ez-rpc.h>
-
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
-namespace {
+namespace
+{
 
 bench_options options;
 bench_meter meter;
@@ -70,14 +71,48 @@ void run_calls()
     kj::joinPromises(calls.finish()).wait(clients[0]->getWaitScope());
 }
 
+// ---- idle connections ----
+
+using Clients = std::vector<kj::Own<capnp::EzRpcClient>>;
+
+// Each has made a call, or it would not be connected yet.
+void open_clients(Clients &clients, size_t count)
+{
+    while (clients.size() < count) {
+        clients.push_back(kj::heap<capnp::EzRpcClient>(address()));
+        auto request = clients.back()->getMain<Calculator>().addRequest();
+        request.setA(70000);
+        request.setB(1);
+        if (request.send().wait(clients.back()->getWaitScope()).getSum() != 70001)
+            bench_fail("a wrong sum");
+    }
+}
+
+// A round of connecting and closing first, so that what a server sets up once is not counted.
+void run_idle()
+{
+    Clients clients;
+    unsigned few = options.connections / 100 + 1;
+    open_clients(clients, few);
+    clients.clear();
+    open_clients(clients, few);
+    bench_hold(few);
+    open_clients(clients, options.connections);
+    bench_hold(options.connections);
+    _exit(0); // EzRpcClient closes thousands of connections slowly
+}
+
 } // namespace
 
 int main(int argc, char **argv)
 {
-    options = bench_parse(argc, argv, "serve|calls URL [OPTION]...");
+    options = bench_parse(argc, argv, "serve|calls|idle URL [OPTION]...");
     if (strcmp(options.mode, "serve") == 0)
         serve();
-    run_calls();
+    else if (strcmp(options.mode, "idle") == 0)
+        run_idle();
+    else
+        run_calls();
     bench_print(&meter);
     return 0;
 }

@@ -16,5 +16,7 @@ PEER = Peer(
     server=("{out}/capnp", "serve", "{url}"),
     url="tcp://127.0.0.1:0",
     client=("{out}/capnp",),
+    shapes=("1", "64", "1024", "100x64", "idle"),
+    minor=("1024", "idle"),
     version=("capnp", "--version"),
 )

@@ -1,16 +1,17 @@
 // grpc.cc - gRPC C++: a server with reactors, a client with a completion queue.
+#include "../calls.h"
 #include "calculator.grpc.pb.h"
-#include "measure.h"
-
-#include <grpcpp/grpcpp.h>
 
 #include <cstdio>
 #include <cstring>
+#include <grpcpp/grpcpp.h>
 #include <memory>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
-namespace {
+namespace
+{
 
 bench_options options;
 bench_meter meter;
@@ -22,10 +23,24 @@ std::string address()
 
 // ---- the server ----
 
-class Range : public grpc::ServerWriteReactor<bench::Item>
+void fill(bench::Item &item, uint64_t number)
 {
-public:
-    explicit Range(uint64_t count) : count_(count)
+    item.set_value(number);
+}
+
+// A chunk begins with its number.
+void fill(bench::Chunk &chunk, uint64_t number)
+{
+    if (chunk.data().empty())
+        chunk.set_data(std::string(PEER_CHUNK, '\0'));
+    memcpy(&(*chunk.mutable_data())[0], &number, sizeof number);
+}
+
+// Sends so many items or chunks.
+template <typename Item> class Sender : public grpc::ServerWriteReactor<Item>
+{
+  public:
+    explicit Sender(uint64_t count) : count_(count)
     {
         next();
     }
@@ -35,7 +50,7 @@ public:
         if (ok)
             next();
         else
-            Finish(grpc::Status::CANCELLED);
+            this->Finish(grpc::Status::CANCELLED);
     }
 
     void OnDone() override
@@ -43,25 +58,56 @@ public:
         delete this;
     }
 
-private:
+  private:
     void next()
     {
         if (at_ == count_) {
-            Finish(grpc::Status::OK);
+            this->Finish(grpc::Status::OK);
             return;
         }
-        item_.set_value(at_++);
-        StartWrite(&item_);
+        fill(item_, at_++);
+        this->StartWrite(&item_);
     }
 
     uint64_t count_, at_ = 0;
-    bench::Item item_;
+    Item item_;
+};
+
+// Takes chunks, and tells how many bytes they were.
+class Taker : public grpc::ServerReadReactor<bench::Chunk>
+{
+  public:
+    explicit Taker(bench::Count *bytes) : bytes_(bytes)
+    {
+        StartRead(&chunk_);
+    }
+
+    void OnReadDone(bool ok) override
+    {
+        if (ok) {
+            peer_check_chunk(chunk_.data().data(), chunk_.data().size(), at_++);
+            StartRead(&chunk_);
+        } else {
+            bytes_->set_value(at_ * PEER_CHUNK);
+            Finish(grpc::Status::OK);
+        }
+    }
+
+    void OnDone() override
+    {
+        delete this;
+    }
+
+  private:
+    bench::Count *bytes_;
+    bench::Chunk chunk_;
+    uint64_t at_ = 0;
 };
 
 class Calculator : public bench::Calculator::CallbackService
 {
-    grpc::ServerUnaryReactor *Add(grpc::CallbackServerContext *context, const bench::Terms *terms,
-        bench::Sum *sum) override
+    grpc::ServerUnaryReactor *Add(
+        grpc::CallbackServerContext *context, const bench::Terms *terms, bench::Sum *sum) override
     {
         sum->set_value(terms->a() + terms->b());
         grpc::ServerUnaryReactor *reactor = context->DefaultReactor();
@@ -69,10 +115,22 @@ class Calculator : public bench::Calculator::CallbackService
         return reactor;
     }
 
-    grpc::ServerWriteReactor<bench::Item> *Range(grpc::CallbackServerContext *,
-        const bench::Count *count) override
+    grpc::ServerWriteReactor<bench::Item> *Range(
+        grpc::CallbackServerContext *, const bench::Count *count) override
     {
-        return new ::Range(count->value());
+        return new Sender<bench::Item>(count->value());
+    }
+
+    grpc::ServerWriteReactor<bench::Chunk> *Download(
+        grpc::CallbackServerContext *, const bench::Count *count) override
+    {
+        return new Sender<bench::Chunk>(count->value());
+    }
+
+    grpc::ServerReadReactor<bench::Chunk> *Upload(
+        grpc::CallbackServerContext *, bench::Count *bytes) override
+    {
+        return new Taker(bytes);
     }
 };
 
@@ -180,17 +238,91 @@ void run_stream()
     }
 }
 
+// ---- bulk ----
+
+void run_download()
+{
+    std::unique_ptr<Stub> stub = connect();
+    grpc::ClientContext context;
+    bench::Count count;
+    bench::Chunk chunk;
+    count.set_value(options.bytes / PEER_CHUNK);
+    bench_start(&meter, &options);
+    bench_begin(&meter);
+    auto reader = stub->Download(&context, count);
+    while (reader->Read(&chunk))
+        peer_check_chunk(chunk.data().data(), chunk.data().size(), meter.done++);
+    if (!reader->Finish().ok() || meter.done != count.value())
+        bench_fail("the download broke after %llu chunks", (unsigned long long)meter.done);
+}
+
+void run_upload()
+{
+    std::unique_ptr<Stub> stub = connect();
+    grpc::ClientContext context;
+    bench::Count bytes;
+    bench::Chunk chunk;
+    bench_start(&meter, &options);
+    bench_begin(&meter);
+    auto writer = stub->Upload(&context, &bytes);
+    for (; meter.done < options.bytes / PEER_CHUNK; meter.done++) {
+        fill(chunk, meter.done);
+        if (!writer->Write(chunk))
+            break;
+    }
+    writer->WritesDone();
+    grpc::Status status = writer->Finish();
+    if (!status.ok() || bytes.value() != options.bytes)
+        bench_fail("the upload broke: %s", status.error_message().c_str());
+}
+
+// ---- idle connections ----
+
+using Channels = std::vector<std::shared_ptr<grpc::Channel>>;
+
+void open_channels(Channels &channels, size_t count)
+{
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1); // a connection of its own
+    while (channels.size() < count) {
+        channels.push_back(
+            grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(), arguments));
+        gpr_timespec patience = gpr_time_from_seconds(10, GPR_TIMESPAN);
+        if (!channels.back()->WaitForConnected(patience))
+            bench_fail("connection %zu does not come about", channels.size());
+    }
+}
+
+// A round of connecting and closing first, so that what a server sets up once is not counted.
+void run_idle()
+{
+    Channels channels;
+    unsigned few = options.connections / 100 + 1;
+    open_channels(channels, few);
+    channels.clear();
+    open_channels(channels, few);
+    bench_hold(few);
+    open_channels(channels, options.connections);
+    bench_hold(options.connections);
+    _exit(0); // closing thousands of channels takes long
+}
+
 } // namespace
 
 int main(int argc, char **argv)
 {
-    options = bench_parse(argc, argv, "serve|calls|stream URL [OPTION]...");
-    if (strcmp(options.mode, "serve") == 0)
-        serve();
-    else if (strcmp(options.mode, "stream") == 0)
-        run_stream();
-    else
-        run_calls();
-    bench_print(&meter);
-    return 0;
+    static const struct {
+        const char *mode;
+        void (*run)();
+    } modes[] = {{"serve", serve}, {"calls", run_calls}, {"stream", run_stream},
+        {"download", run_download}, {"upload", run_upload}, {"idle", run_idle}};
+    options = bench_parse(argc, argv, "serve|calls|stream|download|upload|idle URL [OPTION]...");
+    for (const auto &known : modes) {
+        if (strcmp(known.mode, options.mode) != 0)
+            continue;
+        known.run();
+        bench_print(&meter);
+        return 0;
+    }
+    bench_fail("%s: no such mode", options.mode);
 }

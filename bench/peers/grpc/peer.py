@@ -17,7 +17,8 @@ PEER = Peer(
     server=("{out}/grpc", "serve", "{url}"),
     url="tcp://127.0.0.1:0",
     client=("{out}/grpc",),
-    shapes=("1", "64", "1024", "100x64", "stream"),
-    items=10000,
+    shapes=("1", "64", "1024", "100x64", "stream", "download", "upload", "idle"),
+    most={"items": 10000},
+    minor=("1024", "idle"),
     version=("dpkg-query", "-W", "-f", "${Version}", "libgrpc++-dev"),
 )

@@ -20,6 +20,7 @@ typedef struct lane {
 static bench_options options;
 static bench_meter meter;
 static lane *lanes;
+static uint8_t chunk[PEER_CHUNK];
 
 static void must(int failure, const char *what)
 {
@@ -34,6 +35,24 @@ static void set_depth(nng_socket socket)
 }
 
 /* ---- the server ---- */
+
+/* Put the answer in the place of the request. A chunk is answered with its size. */
+static void answer(nng_msg *message)
+{
+    peer_request request = {.work = PEER_UPLOAD};
+    peer_reply reply = {.sum = (int64_t)nng_msg_len(message)};
+    if (nng_msg_len(message) == sizeof request)
+        memcpy(&request, nng_msg_body(message), sizeof request);
+    if (request.work == PEER_ADD)
+        reply = peer_answer(nng_msg_body(message));
+    nng_msg_clear(message);
+    if (request.work == PEER_DOWNLOAD) {
+        memcpy(chunk, &request.a, sizeof request.a);
+        must(nng_msg_append(message, chunk, sizeof chunk), "nng_msg_append");
+    } else {
+        must(nng_msg_append(message, &reply, sizeof reply), "nng_msg_append");
+    }
+}
 
 static void serve(void)
 {
@@ -51,23 +70,26 @@ static void serve(void)
     fflush(stdout);
     for (;;) {
         must(nng_recvmsg(socket, &message, 0), "nng_recvmsg");
-        peer_reply reply = peer_answer(nng_msg_body(message));
-        nng_msg_clear(message);
-        must(nng_msg_append(message, &reply, sizeof reply), "nng_msg_append");
+        answer(message);
         must(nng_sendmsg(socket, message, 0), "nng_sendmsg");
     }
 }
 
 /* ---- the client ---- */
 
-static void ask(lane *l)
+static void send_request(lane *l, const void *data, size_t size)
 {
     nng_msg *message;
-    peer_request request = peer_call(l->sent);
     must(nng_msg_alloc(&message, 0), "nng_msg_alloc");
     must(nng_msg_header_append_u32(message, REQUEST | l->sent++), "nng_msg_header_append_u32");
-    must(nng_msg_append(message, &request, sizeof request), "nng_msg_append");
+    must(nng_msg_append(message, data, size), "nng_msg_append");
     must(nng_sendmsg(l->socket, message, 0), "nng_sendmsg");
+}
+
+static void ask(lane *l)
+{
+    peer_request request = peer_call(l->sent);
+    send_request(l, &request, sizeof request);
 }
 
 /* True when an answer came. */
@@ -83,9 +105,10 @@ static bool take(lane *l, int flags)
     return true;
 }
 
-static void open_lanes(void)
+static void open_lanes(unsigned from, unsigned to)
 {
-    for (unsigned i = 0; i < options.connections; i++) {
+    for (unsigned i = from; i < to; i++) {
+        lanes[i] = (lane){0};
         must(nng_req0_open_raw(&lanes[i].socket), "nng_req0_open_raw");
         set_depth(lanes[i].socket);
         must(nng_dial(lanes[i].socket, options.url, NULL, 0), options.url);
@@ -115,7 +138,7 @@ static void take_turn(lane *l)
 static void run_calls(void)
 {
     struct pollfd *polls = calloc(options.connections, sizeof *polls);
-    open_lanes();
+    open_lanes(0, options.connections);
     for (unsigned i = 0; polls != NULL && i < options.connections; i++) {
         polls[i].events = POLLIN;
         must(nng_socket_get_int(lanes[i].socket, NNG_OPT_RECVFD, &polls[i].fd), "NNG_OPT_RECVFD");
@@ -132,15 +155,82 @@ static void run_calls(void)
     free(polls);
 }
 
+/* ---- bulk: each chunk is a call ---- */
+
+static void ask_for_chunk(void)
+{
+    uint64_t number = lanes->sent;
+    peer_request request = {.work = PEER_DOWNLOAD, .a = (int64_t)number};
+    if (strcmp(options.mode, "download") == 0) {
+        send_request(lanes, &request, sizeof request);
+    } else {
+        memcpy(chunk, &number, sizeof number);
+        send_request(lanes, chunk, sizeof chunk);
+    }
+}
+
+static void check_size(const void *data, size_t size)
+{
+    peer_reply reply;
+    if (size != sizeof reply)
+        bench_fail("an answer of %zu bytes", size);
+    memcpy(&reply, data, size);
+    if (reply.sum != PEER_CHUNK)
+        bench_fail("a chunk has arrived with %lld bytes", (long long)reply.sum);
+}
+
+static void run_transfer(void)
+{
+    uint64_t count = options.bytes / PEER_CHUNK;
+    nng_msg *message;
+    must(nng_req0_open_raw(&lanes->socket), "nng_req0_open_raw");
+    set_depth(lanes->socket);
+    must(nng_dial(lanes->socket, options.url, NULL, 0), options.url);
+    bench_start(&meter, &options);
+    bench_begin(&meter);
+    for (; meter.done < count; meter.done++) {
+        while (lanes->sent < count && lanes->sent - meter.done < options.inflight)
+            ask_for_chunk();
+        must(nng_recvmsg(lanes->socket, &message, 0), "nng_recvmsg");
+        if (strcmp(options.mode, "download") == 0)
+            peer_check_chunk(nng_msg_body(message), nng_msg_len(message), meter.done);
+        else
+            check_size(nng_msg_body(message), nng_msg_len(message));
+        nng_msg_free(message);
+    }
+}
+
+/* A round of connecting and closing first, so that what a server sets up once is not counted. */
+static void run_idle(void)
+{
+    unsigned few = options.connections / 100 + 1;
+    open_lanes(0, few);
+    for (unsigned i = 0; i < few; i++)
+        must(nng_close(lanes[i].socket), "nng_close");
+    open_lanes(0, few);
+    bench_hold(few);
+    open_lanes(few, options.connections);
+    bench_hold(options.connections);
+}
+
 int main(int argc, char **argv)
 {
-    options = bench_parse(argc, argv, "serve|calls URL [OPTION]...");
+    static const struct {
+        const char *mode;
+        void (*run)(void);
+    } modes[] = {{"serve", serve}, {"calls", run_calls}, {"download", run_transfer},
+        {"upload", run_transfer}, {"idle", run_idle}};
+    options = bench_parse(argc, argv, "serve|calls|download|upload|idle URL [OPTION]...");
     lanes = calloc(options.connections, sizeof *lanes);
     if (lanes == NULL)
         bench_fail("out of memory");
-    if (strcmp(options.mode, "serve") == 0)
-        serve();
-    run_calls();
-    bench_print(&meter);
-    return 0;
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        if (strcmp(modes[i].mode, options.mode) != 0)
+            continue;
+        modes[i].run();
+        if (meter.options != NULL)
+            bench_print(&meter);
+        return 0;
+    }
+    bench_fail("%s: no such mode", options.mode);
 }

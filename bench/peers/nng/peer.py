@@ -11,7 +11,10 @@ PEER = Peer(
     server=("{out}/nng", "serve", "{url}"),
     url="tcp://127.0.0.1:0",
     client=("{out}/nng",),
-    shapes=("1", "64", "100x64"),
-    note="drops answers when more than 64 wait on a connection, so not more are in flight",
+    shapes=("1", "64", "100x64", "download", "upload", "idle"),
+    more={"download": ("--inflight", "16"), "upload": ("--inflight", "16")},
+    note="drops answers when more than 64 wait on a connection, so not more are in flight; its bulk is 16 "
+         "calls with a chunk each at a time",
+    minor=("100x64", "idle"),
     version=("dpkg-query", "-W", "-f", "${Version}", "libnng-dev"),
 )

@@ -11,5 +11,8 @@ PEER = Peer(
     server=("node", "{out}/ws.js", "serve"),
     url="ws://127.0.0.1:0",
     client=("node", "{out}/ws.js"),
-    version=("node", "-p", "'ws 8, Node.js ' + process.version"),
+    shapes=("1", "64", "1024", "100x64", "download", "upload", "events", "idle"),
+    minor=("100x64", "idle"),
+    version=("node", "-p", "require('{out}/node_modules/ws/package.json').version + ', Node.js ' + "
+             "process.version"),
 )

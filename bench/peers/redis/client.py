@@ -8,7 +8,9 @@ import csv
 import glob
 import json
 import resource
+import socket
 import subprocess
+import sys
 import urllib.parse
 
 FIRST = 2000  # requests of the first run, for each in flight
@@ -35,9 +37,30 @@ def processor_ns(pid):
     return total
 
 
+def connect(options, count):
+    """Connections; the last one has been answered, so that all are accepted."""
+    url = urllib.parse.urlsplit(options.url)
+    made = [socket.create_connection((url.hostname, url.port)) for _ in range(count)]
+    made[-1].sendall(b"PING\r\n")
+    if made[-1].recv(64) != b"+PONG\r\n":
+        sys.exit("a wrong answer")
+    return made
+
+
+def hold_idle(options):
+    """A round of connecting and closing first, so that what a server sets up once is not counted."""
+    few, held = options.connections // 100 + 1, []
+    for connection in connect(options, few):
+        connection.close()
+    for count in (few, options.connections):
+        held += connect(options, count - len(held))
+        print(json.dumps({"connections": count}), flush=True)
+        sys.stdin.readline()
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("mode", choices=["calls"])
+    parser.add_argument("mode", choices=["calls", "idle"])
     parser.add_argument("url")
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--inflight", type=int, default=1)
@@ -45,6 +68,10 @@ def main():
     parser.add_argument("--warm-up", type=float)
     parser.add_argument("--server", type=int, default=0)
     options = parser.parse_args()
+    {"calls": call, "idle": hold_idle}[options.mode](options)
+
+
+def call(options):
     first = FIRST * min(options.connections * options.inflight, 100)
     rate, _ = ping(options, first)
     requests = max(int(rate * options.seconds), options.connections * options.inflight)

@@ -12,5 +12,7 @@ PEER = Peer(
     server=("node", "{out}/socketio.js", "serve"),
     url="ws://127.0.0.1:0",
     client=("node", "{out}/socketio.js"),
-    version=("node", "-p", "'socket.io 4, Node.js ' + process.version"),
+    minor=("1024", "100x64"),
+    version=("node", "-p", "require('{out}/node_modules/socket.io/package.json').version + "
+             "', Node.js ' + process.version"),
 )

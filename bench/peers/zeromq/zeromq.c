@@ -1,4 +1,5 @@
-/* zeromq.c - ZeroMQ: a ROUTER that answers, a DEALER for each connection. */
+/* zeromq.c - ZeroMQ: a ROUTER that answers, a DEALER for each connection. Events go by PUB and SUB, whose
+ * subscribers have no way to answer. */
 #include "../calls.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@ typedef struct lane {
 
 static bench_options options;
 static bench_meter meter;
-static void *context;
+static void *context, *publisher;
+static uint8_t chunk[PEER_CHUNK];
 static lane *lanes;
 
 static void must(int result, const char *what)
@@ -30,32 +32,89 @@ static void reply(void *router, const void *identity, size_t size, peer_reply an
     must(zmq_send(router, &answer, sizeof answer, 0), "zmq_send");
 }
 
+static void send_chunk(void *router, const void *identity, size_t size, int64_t number)
+{
+    memcpy(chunk, &number, sizeof number);
+    must(zmq_send(router, identity, size, ZMQ_SNDMORE), "zmq_send");
+    must(zmq_send(router, chunk, sizeof chunk, 0), "zmq_send");
+}
+
+static void bind_any(void *socket, char endpoint[256])
+{
+    size_t size = 256;
+    must(zmq_bind(socket, options.url), options.url);
+    must(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &size), "zmq_getsockopt");
+}
+
+/* An XPUB is a PUB that tells of subscriptions: its port. */
+static int64_t start_publisher(void)
+{
+    char endpoint[256];
+    int all = 1;
+    publisher = zmq_socket(context, ZMQ_XPUB);
+    must(zmq_setsockopt(publisher, ZMQ_XPUB_VERBOSE, &all, sizeof all), "zmq_setsockopt");
+    bind_any(publisher, endpoint);
+    return atoll(strrchr(endpoint, ':') + 1);
+}
+
+/* Once all `count` have subscribed. */
+static void publish(int64_t count)
+{
+    static int64_t subscribed, number;
+    char subscription[16];
+    for (; subscribed < count; subscribed++)
+        must(zmq_recv(publisher, subscription, sizeof subscription, 0), "zmq_recv");
+    number++;
+    must(zmq_send(publisher, &number, sizeof number, 0), "zmq_send");
+}
+
+static int64_t chunks, chunks_due; /* of an upload: all, and those that have not come yet */
+
 static void answer(void *router, const void *identity, size_t size, const peer_request *request)
 {
     if (request->work == PEER_ADD)
         reply(router, identity, size, peer_answer(request));
+    else if (request->work == PEER_UPLOAD)
+        chunks = chunks_due = request->a;
+    else if (request->work == PEER_SUBSCRIBE)
+        reply(router, identity, size, (peer_reply){.sum = start_publisher()});
+    else if (request->work == PEER_PUBLISH)
+        publish(request->a);
     for (int64_t i = 0; request->work == PEER_STREAM && i < request->a; i++)
         reply(router, identity, size, (peer_reply){.sum = i});
+    for (int64_t i = 0; request->work == PEER_DOWNLOAD && i < request->a; i++)
+        send_chunk(router, identity, size, i);
+}
+
+static void take_chunk(void *router, const void *identity, size_t size)
+{
+    peer_check_chunk(chunk, PEER_CHUNK, (uint64_t)(chunks - chunks_due));
+    if (--chunks_due == 0)
+        reply(router, identity, size, (peer_reply){.sum = chunks * PEER_CHUNK});
 }
 
 static void serve(void)
 {
     char identity[256], endpoint[256];
-    size_t endpoint_size = sizeof endpoint;
     peer_request request;
     void *router = zmq_socket(context, ZMQ_ROUTER);
     int wait_for_room = 1;
     must(zmq_setsockopt(router, ZMQ_ROUTER_MANDATORY, &wait_for_room, sizeof wait_for_room),
         "zmq_setsockopt");
-    must(zmq_bind(router, options.url), options.url);
-    must(zmq_getsockopt(router, ZMQ_LAST_ENDPOINT, endpoint, &endpoint_size), "zmq_getsockopt");
+    bind_any(router, endpoint);
     printf("listening on %s\n", endpoint);
     fflush(stdout);
     for (;;) {
         int size = zmq_recv(router, identity, sizeof identity, 0);
         must(size, "zmq_recv");
-        must(zmq_recv(router, &request, sizeof request, 0), "zmq_recv");
-        answer(router, identity, (size_t)size, &request);
+        int came = zmq_recv(router, chunk, sizeof chunk, 0);
+        must(came, "zmq_recv");
+        if (came == sizeof chunk) {
+            take_chunk(router, identity, (size_t)size);
+        } else {
+            memcpy(&request, chunk, sizeof request);
+            answer(router, identity, (size_t)size, &request);
+        }
     }
 }
 
@@ -144,6 +203,82 @@ static void run_stream(void)
     }
 }
 
+static void give_order(peer_request order)
+{
+    must(zmq_send(lanes->socket, &order, sizeof order, 0), "zmq_send");
+}
+
+static int64_t take_sum(void)
+{
+    peer_reply reply;
+    if (zmq_recv(lanes->socket, &reply, sizeof reply, 0) != sizeof reply)
+        bench_fail("a wrong answer");
+    return reply.sum;
+}
+
+static void run_download(void)
+{
+    uint64_t count = options.bytes / PEER_CHUNK;
+    open_lanes(0, 1);
+    bench_start(&meter, &options);
+    bench_begin(&meter);
+    give_order((peer_request){.work = PEER_DOWNLOAD, .a = (int64_t)count});
+    for (; meter.done < count; meter.done++) {
+        int size = zmq_recv(lanes->socket, chunk, sizeof chunk, 0);
+        must(size, "zmq_recv");
+        peer_check_chunk(chunk, (size_t)size, meter.done);
+    }
+}
+
+static void run_upload(void)
+{
+    uint64_t count = options.bytes / PEER_CHUNK;
+    open_lanes(0, 1);
+    bench_start(&meter, &options);
+    bench_begin(&meter);
+    give_order((peer_request){.work = PEER_UPLOAD, .a = (int64_t)count});
+    for (; meter.done < count; meter.done++) {
+        memcpy(chunk, &meter.done, sizeof meter.done);
+        must(zmq_send(lanes->socket, chunk, sizeof chunk, 0), "zmq_send");
+    }
+    if (take_sum() != (int64_t)count * PEER_CHUNK)
+        bench_fail("another number of bytes has arrived");
+}
+
+static void open_subscribers(void **subscribers)
+{
+    char endpoint[64];
+    give_order((peer_request){.work = PEER_SUBSCRIBE});
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%lld", (long long)take_sum());
+    for (unsigned i = 0; i < options.connections; i++) {
+        subscribers[i] = zmq_socket(context, ZMQ_SUB);
+        if (subscribers[i] == NULL)
+            bench_fail("zmq_socket: %s", zmq_strerror(errno));
+        must(zmq_connect(subscribers[i], endpoint), endpoint);
+        must(zmq_setsockopt(subscribers[i], ZMQ_SUBSCRIBE, "", 0), "zmq_setsockopt");
+    }
+}
+
+static void run_events(void)
+{
+    void **subscribers = calloc(options.connections, sizeof *subscribers);
+    if (subscribers == NULL)
+        bench_fail("out of memory");
+    open_lanes(0, 1);
+    open_subscribers(subscribers);
+    bench_start(&meter, &options);
+    for (int64_t number = 1, found; !bench_is_over(&meter); number++) {
+        give_order((peer_request){.work = PEER_PUBLISH, .a = options.connections});
+        for (unsigned i = 0; i < options.connections; i++) {
+            must(zmq_recv(subscribers[i], &found, sizeof found, 0), "zmq_recv");
+            if (found != number)
+                bench_fail("a wrong event");
+        }
+        meter.done += options.connections;
+    }
+    free(subscribers);
+}
+
 static void run_idle(void)
 {
     unsigned few = options.connections / 100 + 1;
@@ -158,21 +293,26 @@ static void run_idle(void)
 
 int main(int argc, char **argv)
 {
-    options = bench_parse(argc, argv, "serve|calls|stream|idle URL [OPTION]...");
+    static const struct {
+        const char *mode;
+        void (*run)(void);
+    } modes[] = {{"serve", serve}, {"calls", run_calls}, {"stream", run_stream},
+        {"download", run_download}, {"upload", run_upload}, {"events", run_events},
+        {"idle", run_idle}};
+    options =
+        bench_parse(argc, argv, "serve|calls|stream|download|upload|events|idle URL [OPTION]...");
     context = zmq_ctx_new();
     lanes = calloc(options.connections, sizeof *lanes);
     if (context == NULL || lanes == NULL)
         bench_fail("out of memory");
     must(zmq_ctx_set(context, ZMQ_MAX_SOCKETS, 30000), "zmq_ctx_set");
-    if (strcmp(options.mode, "serve") == 0)
-        serve();
-    else if (strcmp(options.mode, "idle") == 0)
-        run_idle();
-    else if (strcmp(options.mode, "stream") == 0)
-        run_stream();
-    else
-        run_calls();
-    if (meter.options != NULL)
-        bench_print(&meter);
-    return 0;
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        if (strcmp(modes[i].mode, options.mode) != 0)
+            continue;
+        modes[i].run();
+        if (meter.options != NULL)
+            bench_print(&meter);
+        return 0;
+    }
+    bench_fail("%s: no such mode", options.mode);
 }
