@@ -415,7 +415,7 @@ netron_err netron_start(netron *node)
 
 static void free_stubs(netron *node)
 {
-    while (node->by_id.count != 0) {
+    while (nt_map_count(&node->by_id) != 0) {
         nt_map_entry *at = NULL;
         void *value;
         (void)nt_map_next(&node->by_id, &at, NULL, &value);

@@ -33,10 +33,10 @@ static void sip_round(uint64_t v[4])
     v[2] = rotate(v[2], 32);
 }
 
-static uint64_t hash_key(const nt_map *map, netron_str key)
+static uint64_t hash_key(const nt_map_table *table, netron_str key)
 {
-    uint64_t v[4] = {map->seed[0] ^ 0x736f6d6570736575u, map->seed[1] ^ 0x646f72616e646f6du,
-        map->seed[0] ^ 0x6c7967656e657261u, map->seed[1] ^ 0x7465646279746573u};
+    uint64_t v[4] = {table->seed[0] ^ 0x736f6d6570736575u, table->seed[1] ^ 0x646f72616e646f6du,
+        table->seed[0] ^ 0x6c7967656e657261u, table->seed[1] ^ 0x7465646279746573u};
     size_t left = key.size;
     const char *at = key.data;
     for (; left >= 8; left -= 8, at += 8) {
@@ -59,57 +59,75 @@ static uint64_t hash_key(const nt_map *map, netron_str key)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-static nt_map_entry **find(const nt_map *map, netron_str key, uint64_t hash)
+static nt_map_entry **find(nt_map_table *table, netron_str key, uint64_t hash)
 {
-    nt_map_entry **at = &map->buckets[hash & (map->size - 1)];
+    nt_map_entry **at = &table->buckets[hash & (table->size - 1)];
     while (*at != NULL && ((*at)->hash != hash || (*at)->size != key.size ||
                               (key.size != 0 && memcmp((*at)->key, key.data, key.size) != 0)))
         at = &(*at)->next;
     return at;
 }
 
+size_t nt_map_count(const nt_map *map)
+{
+    return map->table != NULL ? map->table->count : 0;
+}
+
 void *nt_map_get(const nt_map *map, netron_str key)
 {
-    if (map->count == 0)
+    nt_map_table *table = map->table;
+    if (table == NULL || table->count == 0)
         return NULL;
-    nt_map_entry *entry = *find(map, key, hash_key(map, key));
+    nt_map_entry *entry = *find(table, key, hash_key(table, key));
     return entry != NULL ? entry->value : NULL;
+}
+
+static netron_err make_table(const nt_map_table *old, nt_map_table **out)
+{
+    size_t size = old != NULL ? old->size * 2 : 8;
+    nt_map_table *table = calloc(1, sizeof *table + size * sizeof(nt_map_entry *));
+    netron_err err = NETRON_OK;
+    if (table == NULL)
+        return nt_no_memory();
+    table->size = size;
+    if (old != NULL)
+        memcpy(table->seed, old->seed, sizeof table->seed);
+    else
+        err = nt_random(table->seed, sizeof table->seed);
+    if (err != NETRON_OK)
+        free(table);
+    else
+        *out = table;
+    return err;
 }
 
 static netron_err grow(nt_map *map)
 {
-    size_t size = map->size != 0 ? map->size * 2 : 8;
-    nt_map_entry **buckets = calloc(size, sizeof(nt_map_entry *));
-    if (buckets == NULL)
-        return nt_no_memory();
-    if (map->size == 0) {
-        netron_err err = nt_random(map->seed, sizeof map->seed);
-        if (err != NETRON_OK) {
-            free(buckets);
-            return err;
-        }
-    }
-    for (size_t i = 0; i < map->size; i++) {
-        for (nt_map_entry *entry = map->buckets[i]; entry != NULL;) {
+    nt_map_table *old = map->table, *table;
+    NETRON_TRY(make_table(old, &table));
+    for (size_t i = 0; old != NULL && i < old->size; i++) {
+        for (nt_map_entry *entry = old->buckets[i]; entry != NULL;) {
             nt_map_entry *next = entry->next;
-            nt_map_entry **into = &buckets[entry->hash & (size - 1)];
+            nt_map_entry **into = &table->buckets[entry->hash & (table->size - 1)];
             entry->next = *into;
             *into = entry;
             entry = next;
         }
     }
-    free(map->buckets);
-    map->buckets = buckets;
-    map->size = size;
+    if (old != NULL)
+        table->count = old->count;
+    free(old);
+    map->table = table;
     return NETRON_OK;
 }
 
 netron_err nt_map_put(nt_map *map, netron_str key, void *value, void **old)
 {
-    if (map->count >= map->size)
+    if (map->table == NULL || map->table->count >= map->table->size)
         NETRON_TRY(grow(map));
-    uint64_t hash = hash_key(map, key);
-    nt_map_entry **at = find(map, key, hash);
+    nt_map_table *table = map->table;
+    uint64_t hash = hash_key(table, key);
+    nt_map_entry **at = find(table, key, hash);
     if (old != NULL)
         *old = *at != NULL ? (*at)->value : NULL;
     if (*at != NULL) {
@@ -123,22 +141,23 @@ netron_err nt_map_put(nt_map *map, netron_str key, void *value, void **old)
     if (key.size != 0)
         memcpy(entry->key, key.data, key.size);
     *at = entry;
-    map->count++;
+    table->count++;
     return NETRON_OK;
 }
 
 void *nt_map_remove(nt_map *map, netron_str key)
 {
-    if (map->count == 0)
+    nt_map_table *table = map->table;
+    if (table == NULL || table->count == 0)
         return NULL;
-    nt_map_entry **at = find(map, key, hash_key(map, key));
+    nt_map_entry **at = find(table, key, hash_key(table, key));
     nt_map_entry *entry = *at;
     if (entry == NULL)
         return NULL;
     void *value = entry->value;
     *at = entry->next;
     free(entry);
-    map->count--;
+    table->count--;
     return value;
 }
 
@@ -147,18 +166,19 @@ void *nt_map_remove(nt_map *map, netron_str key)
 bool nt_map_next(const nt_map *map, nt_map_entry **at, netron_str *key, void **value)
 {
     static nt_map_entry end;
+    const nt_map_table *table = map->table;
     nt_map_entry *entry = *at;
-    if (entry == &end)
+    if (entry == &end || table == NULL)
         return false;
     if (entry == NULL) {
-        for (size_t i = 0; i < map->size && entry == NULL; i++)
-            entry = map->buckets[i];
+        for (size_t i = 0; i < table->size && entry == NULL; i++)
+            entry = table->buckets[i];
         if (entry == NULL)
             return false;
     }
     nt_map_entry *next = entry->next;
-    for (size_t i = (entry->hash & (map->size - 1)) + 1; i < map->size && next == NULL; i++)
-        next = map->buckets[i];
+    for (size_t i = (entry->hash & (table->size - 1)) + 1; i < table->size && next == NULL; i++)
+        next = table->buckets[i];
     *at = next != NULL ? next : &end;
     if (key != NULL)
         *key = (netron_str){entry->key, entry->size};
@@ -168,13 +188,14 @@ bool nt_map_next(const nt_map *map, nt_map_entry **at, netron_str *key, void **v
 
 void nt_map_fini(nt_map *map)
 {
-    for (size_t i = 0; i < map->size; i++) {
-        for (nt_map_entry *entry = map->buckets[i]; entry != NULL;) {
+    nt_map_table *table = map->table;
+    for (size_t i = 0; table != NULL && i < table->size; i++) {
+        for (nt_map_entry *entry = table->buckets[i]; entry != NULL;) {
             nt_map_entry *next = entry->next;
             free(entry);
             entry = next;
         }
     }
-    free(map->buckets);
+    free(table);
     *map = (nt_map){0};
 }

@@ -11,12 +11,20 @@
 
 typedef struct nt_map_entry nt_map_entry;
 
-typedef struct nt_map {
-    nt_map_entry **buckets;
-    size_t size;  /* of buckets: 0 or a power of two */
+/* map.c's own. */
+typedef struct nt_map_table {
+    size_t size;  /* of buckets: a power of two */
     size_t count; /* of entries */
     uint64_t seed[2];
+    nt_map_entry *buckets[];
+} nt_map_table;
+
+/* A pointer in size: most maps of a connection stay empty. */
+typedef struct nt_map {
+    nt_map_table *table; /* NULL: nothing was ever put in */
 } nt_map;
+
+size_t nt_map_count(const nt_map *map);
 
 /* The value under key, or NULL. */
 void *nt_map_get(const nt_map *map, netron_str key);

@@ -28,8 +28,31 @@ static uint32_t next_id(uint32_t id)
     return id;
 }
 
-static netron_err add_block(nt_pending *pending)
+/* When the deadlines of a connection's calls are looked at. */
+typedef struct nt_sweep {
+    nt_timer timer;
+    nt_session *session;
+    uint64_t due_ms; /* not later than the first deadline; 0: never */
+} nt_sweep;
+
+static void on_sweep(nt_timer *timer);
+
+static netron_err make_sweep(nt_session *session)
 {
+    nt_sweep *sweep = calloc(1, sizeof *sweep);
+    if (sweep == NULL)
+        return nt_no_memory();
+    sweep->timer.fn = on_sweep;
+    sweep->session = session;
+    session->pending.sweep = sweep;
+    return NETRON_OK;
+}
+
+static netron_err add_block(nt_session *session)
+{
+    nt_pending *pending = &session->pending;
+    if (pending->sweep == NULL)
+        NETRON_TRY(make_sweep(session));
     if (pending->block_count >= NT_SLOT_BLOCKS)
         return nt_fail(NETRON_TOO_MANY, "too many calls are in flight on one connection");
     if ((pending->block_count & (pending->block_count - 1)) == 0) {
@@ -53,23 +76,20 @@ static netron_err add_block(nt_pending *pending)
     return NETRON_OK;
 }
 
-static void on_sweep(nt_timer *timer);
-
-static void sweep_at(nt_session *session, uint64_t due_ms)
+static void sweep_at(nt_sweep *sweep, uint64_t due_ms)
 {
-    nt_pending *pending = &session->pending;
-    uint64_t now = nt_loop_fair_ms(session->loop);
-    pending->sweep_ms = due_ms;
-    pending->sweep.fn = on_sweep;
-    nt_loop_timer_start(session->loop, &pending->sweep, due_ms > now ? due_ms - now : 0);
+    nt_loop *loop = sweep->session->loop;
+    uint64_t now = nt_loop_fair_ms(loop);
+    sweep->due_ms = due_ms;
+    nt_loop_timer_start(loop, &sweep->timer, due_ms > now ? due_ms - now : 0);
 }
 
 static void set_deadline(nt_session *session, nt_slot *slot, uint32_t timeout_ms)
 {
-    nt_pending *pending = &session->pending;
+    nt_sweep *sweep = session->pending.sweep;
     slot->due_ms = nt_loop_fair_ms(session->loop) + timeout_ms;
-    if (NT_UNLIKELY(pending->sweep_ms == 0 || slot->due_ms < pending->sweep_ms))
-        sweep_at(session, slot->due_ms);
+    if (NT_UNLIKELY(sweep->due_ms == 0 || slot->due_ms < sweep->due_ms))
+        sweep_at(sweep, slot->due_ms);
 }
 
 netron_err nt_slot_take(nt_session *session, uint32_t timeout_ms, nt_slot **out)
@@ -79,7 +99,7 @@ netron_err nt_slot_take(nt_session *session, uint32_t timeout_ms, nt_slot **out)
         return nt_fail(NETRON_TOO_MANY, "%u calls to %s wait for an answer: see option max_calls",
             (unsigned)pending->used, session->id);
     if (__builtin_expect(pending->free_first == 0, 0))
-        NETRON_TRY(add_block(pending));
+        NETRON_TRY(add_block(session));
     nt_slot *slot = slot_at(pending, pending->free_first);
     pending->free_first = slot->next_free;
     pending->used++;
@@ -112,8 +132,8 @@ static void free_slot(nt_slot *slot)
     pending->free_first = slot->id & INDEX_MASK;
     /* A timer with nothing to do must not keep a program's own loop running. */
     if (NT_UNLIKELY(--pending->used == 0 && !session->loop->is_own)) {
-        nt_loop_timer_stop(session->loop, &pending->sweep);
-        pending->sweep_ms = 0;
+        nt_loop_timer_stop(session->loop, &pending->sweep->timer);
+        pending->sweep->due_ms = 0;
     }
 }
 
@@ -177,12 +197,13 @@ static void time_out(nt_slot *slot)
 /* End the calls whose time is over, and look again when the next one's is. */
 static void on_sweep(nt_timer *timer)
 {
-    nt_pending *pending = NT_ITEM(timer, nt_pending, sweep);
-    nt_session *session = NT_ITEM(pending, nt_session, pending);
+    nt_sweep *sweep = NT_ITEM(timer, nt_sweep, timer);
+    nt_session *session = sweep->session;
+    nt_pending *pending = &session->pending;
     uint64_t now = nt_loop_fair_ms(session->loop), next = UINT64_MAX;
     uint32_t end = pending->block_count * NT_SLOTS_PER_BLOCK;
     nt_loop_enter(session->loop);
-    pending->sweep_ms = 0;
+    sweep->due_ms = 0;
     for (uint32_t i = 1; i < end; i++) {
         nt_slot *slot = slot_at(pending, i);
         if (slot->state != NT_SLOT_WAITING)
@@ -193,7 +214,7 @@ static void on_sweep(nt_timer *timer)
             next = slot->due_ms;
     }
     if (next != UINT64_MAX)
-        sweep_at(session, next);
+        sweep_at(sweep, next);
     nt_loop_leave(session->loop);
 }
 
@@ -385,6 +406,9 @@ void nt_pending_fail_all(nt_session *session, netron_err err, const char *reason
 
 void nt_pending_fini(nt_pending *pending)
 {
+    if (pending->sweep != NULL)
+        nt_loop_timer_stop(pending->sweep->session->loop, &pending->sweep->timer);
+    free(pending->sweep);
     for (uint32_t i = 0; i < pending->block_count; i++) {
         for (uint32_t k = 0; k < NT_SLOTS_PER_BLOCK; k++)
             if (pending->blocks[i][k].answer != pending->blocks[i][k].small)

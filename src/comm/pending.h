@@ -55,8 +55,7 @@ typedef struct nt_pending {
     uint32_t kept;       /* of those: answered, and not asked for yet */
     uint32_t answers;    /* of this batch of input */
     uint32_t made;       /* calls, since it began */
-    uint64_t sweep_ms;   /* when the deadlines are looked at, not later than the first; 0: never */
-    nt_timer sweep;
+    struct nt_sweep *sweep; /* made with the first block: most connections make no calls */
 } nt_pending;
 
 /* A slot for one call; its time runs from now. NETRON_TOO_MANY (option max_calls). */

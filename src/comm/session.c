@@ -51,12 +51,12 @@ void nt_session_unref(nt_session *session)
     if (session->config->on_freed != NULL)
         session->config->on_freed(session);
     nt_loop_timer_stop(session->loop, &session->timer);
-    nt_loop_timer_stop(session->loop, &session->pending.sweep);
     nt_pending_fini(&session->pending);
     nt_idmap_fini(&session->readers);
     nt_idmap_fini(&session->writers);
     nt_idmap_fini(&session->waiters);
-    free(session->id);
+    if (!session->has_lent_id)
+        free(session->id);
     free(session);
 }
 

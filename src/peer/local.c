@@ -231,8 +231,8 @@ static netron_err request_dynamic(netron_peer *peer, netron_ctx *ctx, uint8_t ty
         memory, &stream));
     if (stream == NULL)
         return NETRON_OK;
-    stream->id = ++peer->last_local_stream;
-    netron_err err = nt_idmap_put(&peer->local_streams, stream->id, stream);
+    stream->id = ++peer->self_calls->last_stream;
+    netron_err err = nt_idmap_put(&peer->self_calls->streams, stream->id, stream);
     if (err != NETRON_OK) {
         nt_stream_leave(stream);
         return err;
@@ -278,21 +278,21 @@ netron_err nt_local_start(netron_peer *peer, uint8_t type, nt_slice payload, uin
     uint32_t *id)
 {
     job *j;
-    uint32_t next = peer->last_local_future + 1;
+    uint32_t next = peer->self_calls->last_future + 1;
     NETRON_TRY(start_job(peer, type, payload, timeout_ms, &j));
-    netron_err err = nt_idmap_put(&peer->local_futures, next, j);
+    netron_err err = nt_idmap_put(&peer->self_calls->futures, next, j);
     if (err != NETRON_OK) {
         unref_job(j);
         return err;
     }
-    *id = peer->last_local_future = next;
+    *id = peer->self_calls->last_future = next;
     return NETRON_OK;
 }
 
 netron_err nt_local_wait(netron_peer *peer, uint32_t id, netron_ctx *ctx, nt_load_fn load,
     void *result, netron_scope *memory)
 {
-    job *j = nt_idmap_remove(&peer->local_futures, id);
+    job *j = nt_idmap_remove(&peer->self_calls->futures, id);
     if (j == NULL)
         return nt_fail(NETRON_GONE, "this future has ended: each is waited for once");
     netron_err err = nt_ctx_may_wait(ctx);
@@ -306,7 +306,7 @@ netron_err nt_local_wait(netron_peer *peer, uint32_t id, netron_ctx *ctx, nt_loa
 
 void nt_local_drop(netron_peer *peer, uint32_t id)
 {
-    job *j = nt_idmap_remove(&peer->local_futures, id);
+    job *j = nt_idmap_remove(&peer->self_calls->futures, id);
     if (j != NULL)
         unref_job(j);
 }
@@ -314,9 +314,9 @@ void nt_local_drop(netron_peer *peer, uint32_t id)
 void nt_local_drop_all(netron_peer *peer)
 {
     job *j;
-    while ((j = nt_idmap_any(&peer->local_futures)) != NULL)
-        for (uint32_t i = 0; i < peer->local_futures.size; i++)
-            if (peer->local_futures.slots[i].value == j)
-                nt_local_drop(peer, peer->local_futures.slots[i].id);
-    nt_idmap_fini(&peer->local_futures);
+    while ((j = nt_idmap_any(&peer->self_calls->futures)) != NULL)
+        for (uint32_t i = 0; i < peer->self_calls->futures.size; i++)
+            if (peer->self_calls->futures.slots[i].value == j)
+                nt_local_drop(peer, peer->self_calls->futures.slots[i].id);
+    nt_idmap_fini(&peer->self_calls->futures);
 }

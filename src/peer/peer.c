@@ -10,12 +10,14 @@
 static void fini_peer(netron_peer *peer)
 {
     nt_stream *stream;
-    while ((stream = nt_idmap_any(&peer->local_streams)) != NULL) {
-        nt_idmap_remove(&peer->local_streams, stream->id);
+    while (peer->is_local && (stream = nt_idmap_any(&peer->self_calls->streams)) != NULL) {
+        nt_idmap_remove(&peer->self_calls->streams, stream->id);
         nt_stream_leave(stream);
     }
-    nt_idmap_fini(&peer->local_streams);
-    nt_local_drop_all(peer);
+    if (peer->is_local) {
+        nt_idmap_fini(&peer->self_calls->streams);
+        nt_local_drop_all(peer);
+    }
     nt_map_fini(&peer->names);
     nt_remotes_free(peer);
     nt_map_fini(&peer->heard);
@@ -101,6 +103,7 @@ void nt_peers_init(nt_peers *peers, netron *node, nt_loop *loop)
     nt_ctx_init(&peers->ctx, loop, node);
     peers->local.peers = peers;
     peers->local.is_local = true;
+    peers->local.self_calls = &peers->self_calls;
     peers->local.is_ready = true;
 }
 
@@ -146,13 +149,10 @@ void nt_peers_close(nt_peers *peers)
 void nt_peer_on_ready(nt_session *session)
 {
     netron_peer *peer = nt_peer_of(session);
-    char *id = strdup(session->id);
-    if (id == NULL) {
-        nt_session_close(session, 1011, NETRON_NO_MEMORY, "no memory for a peer");
-        return;
-    }
+    /* One text for both: the peer outlives its session. */
     free(peer->id);
-    peer->id = id;
+    peer->id = session->id;
+    session->has_lent_id = true;
     peer->extensions = session->extensions;
     peer->is_ready = true;
     if (peer->wait != NULL)

@@ -17,6 +17,13 @@
 typedef struct nt_peers nt_peers;
 typedef struct nt_remote nt_remote;
 
+/* What the node has asked of itself. */
+typedef struct nt_self_calls {
+    nt_idmap streams; /* answers that nobody reads yet */
+    nt_idmap futures; /* calls that run, by id */
+    uint32_t last_stream, last_future;
+} nt_self_calls;
+
 struct netron_peer {
     nt_list link; /* in nt_peers.list */
     nt_peers *peers;
@@ -25,21 +32,18 @@ struct netron_peer {
     bool is_ready;       /* the handshake is over */
     bool is_dialled;
     bool is_announced;   /* peer:connect has been told */
+    bool is_mute;        /* it left an event unanswered: nobody waits for its answers any more */
     uint32_t extensions; /* both sides announced; stays when it is gone */
     uint32_t users;      /* remotes, subscriptions, waits: it is kept while there are any */
+    uint32_t probe;      /* id of an event's slot that tells when a mute one answers again; 0: none */
     char *address;
     char *id;
     nt_wait *wait;       /* the connect that waits for it */
     nt_map remotes;      /* nt_remote by definition id and contract */
     nt_map names;        /* nt_remote in use, by the name that was asked for */
-    nt_idmap local_streams; /* of a local peer: answers that nobody reads yet */
-    uint32_t last_local_stream;
-    nt_idmap local_futures; /* of a local peer: calls that run, by id */
-    uint32_t last_local_future;
+    nt_self_calls *self_calls; /* of the local peer; else NULL */
     nt_map heard;        /* events heard from it: nt_heard by name */
     nt_map subscribed;   /* events it subscribed to here: service layer's, by name */
-    bool is_mute;        /* it left an event unanswered: nobody waits for its answers any more */
-    uint32_t probe;      /* id of an event's slot that tells when a mute one answers again; 0: none */
     void *references;    /* the service layer's: services it holds references on */
 };
 
@@ -54,6 +58,7 @@ struct nt_peers {
     nt_list listeners;
     uint32_t count, most;
     netron_peer local;
+    nt_self_calls self_calls;
     nt_list local_requests; /* nt_request: served for the node itself */
     uint32_t call_timeout_ms;
     netron_str node_name; /* config.id, for references to streams */

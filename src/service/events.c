@@ -109,10 +109,10 @@ netron_err nt_event_subscribe(netron_peer *peer, netron_str name)
     netron *node = peer->peers->node;
     if (nt_map_get(&peer->subscribed, name) != NULL)
         return NETRON_OK;
-    if (peer->subscribed.count >= node->max_subscriptions)
+    if (nt_map_count(&peer->subscribed) >= node->max_subscriptions)
         return nt_fail(NETRON_TOO_MANY,
             "%zu events are subscribed to: unsubscribe from some (option max_subscriptions)",
-            peer->subscribed.count);
+            nt_map_count(&peer->subscribed));
     listener *l = join(node, name);
     if (l == NULL)
         return nt_no_memory();

@@ -450,7 +450,7 @@ static void test_system_events_wait_for_a_fiber(void **state)
             (void)uv_run(t.far.uv, UV_RUN_ONCE);
         answer(&t.far, receive_task(&t.far, "emit"), false);
     }
-    assert_int_equal(t.far.node->announcements.count, 0);
+    assert_int_equal(nt_map_count(&t.far.node->announcements), 0);
     assert_int_equal(c.lines, 1);
     close_crowded(&t, &c);
 }
@@ -466,7 +466,7 @@ static void test_so_many_names_wait_and_no_more(void **state)
         (void)snprintf(key, sizeof key, "svc:%d", i);
         announce(&t, key);
     }
-    assert_int_equal(t.far.node->announcements.count, 1000);
+    assert_int_equal(nt_map_count(&t.far.node->announcements), 1000);
     assert_non_null(strstr(c.line, "wait for a fiber"));
     close_crowded(&t, &c); /* and all of them are given up */
 }

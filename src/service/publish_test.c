@@ -187,9 +187,9 @@ static void test_what_was_published_is_forgotten_with_the_connection(void **stat
     (void)state;
     uint32_t id = open_and_ask(&f);
     say_definition(&f, id);
-    assert_int_equal(f.far.node->published.count, 1);
+    assert_int_equal(nt_map_count(&f.far.node->published), 1);
     far_end_hang_up(&f.far);
-    assert_int_equal(f.far.node->published.count, 0);
+    assert_int_equal(nt_map_count(&f.far.node->published), 0);
     far_end_close(&f.far);
 }
 
@@ -214,7 +214,7 @@ static void test_a_service_that_no_answer_came_for_is_taken_back(void **state)
     assert_true(netron_eq(payload.as.list.items[1].as.str, netron_s("clock")));
     /* A late answer is nobody's. */
     say_definition(&f, id);
-    assert_int_equal(f.far.node->published.count, 0);
+    assert_int_equal(nt_map_count(&f.far.node->published), 0);
     far_end_close(&f.far);
 }
 

@@ -15,7 +15,7 @@ static bool load_value(nt_reader *reader, void *out)
 
 static nt_stream *claim_local(netron_peer *peer, uint32_t id)
 {
-    nt_stream *stream = nt_idmap_remove(&peer->local_streams, id);
+    nt_stream *stream = nt_idmap_remove(&peer->self_calls->streams, id);
     if (stream == NULL)
         nt_fail(NETRON_GONE, "this stream has been claimed already");
     return stream;

@@ -252,7 +252,7 @@ static int compare_stubs(const void *a, const void *b)
 
 nt_stub **nt_stubs_sorted(const netron *node, const netron_str *name, size_t *count)
 {
-    nt_stub **all = malloc((node->stubs.count + 1) * sizeof(nt_stub *));
+    nt_stub **all = malloc((nt_map_count(&node->stubs) + 1) * sizeof(nt_stub *));
     nt_map_entry *at = NULL;
     void *value;
     *count = 0;

@@ -230,7 +230,7 @@ static netron_err abilities(nt_request *request, nt_reader *args)
         for (size_t i = 0; i < extensions; i++)
             nt_put_text(writer, nt_extension_names[i]);
         nt_put_text(writer, "tasks");
-        netron_abi_put_list(writer, CORE_COUNT + node->tasks.count);
+        netron_abi_put_list(writer, CORE_COUNT + nt_map_count(&node->tasks));
         for (size_t i = 0; i < CORE_COUNT; i++)
             nt_put_text(writer, core[i].name);
         nt_map_entry *at = NULL;
