@@ -51,7 +51,7 @@ static void put_result_type(const printing *p, netron_str decl)
 static void put_parameter(const printing *p, const netron_value *parameter)
 {
     netron_str name = cli_text_of(parameter, "name");
-    netron_str usual = cli_default_of(parameter);
+    netron_str usual = cli_default_of(p->meta, parameter);
     cli_type type = cli_type_read(p->meta, cli_declared(parameter));
     put_type(p, type.whole, "|");
     cli_put(p->out, "%s", name.size != 0 ? " " : "");

@@ -10,6 +10,8 @@
 #include "options.h"
 #include "session.h"
 
+#include <stdio.h>
+
 typedef struct on_options {
     uint64_t count; /* 0: no end */
 } on_options;
@@ -18,6 +20,7 @@ typedef struct watch {
     cli_session *session;
     uint64_t left; /* events yet to print; UINT64_MAX: no end */
     netron_err ended;
+    char why[256]; /* it ended */
 } watch;
 
 static void wake(const watch *w)
@@ -46,6 +49,8 @@ static void end_watch(void *user, netron_err reason)
 {
     watch *w = user;
     w->ended = reason;
+    if (reason != NETRON_OK)
+        (void)snprintf(w->why, sizeof w->why, "%s", netron_last_error()->message);
     wake(w);
 }
 
@@ -91,6 +96,15 @@ static int check_event(cli_session *session, const char *service, const char *ev
     return fail_event(session->cli, service, event, events);
 }
 
+/* The error was the last one of the fiber that told of it. */
+static int fail_lost(cli_session *session, const watch *w)
+{
+    cli_failure failure = {.code = w->ended, .name = "TitanError", .message = w->why};
+    if (session->signal == 0)
+        cli_put_failure(&session->cli->out, &failure);
+    return CLI_FAILED;
+}
+
 static int watch_events(cli_session *session, watch *w, const char *service, const char *event)
 {
     netron_ctx *ctx = netron_context(session->node);
@@ -107,7 +121,7 @@ static int watch_events(cli_session *session, watch *w, const char *service, con
     while (netron_channel_receive(ctx, session->wake, &nothing) == NETRON_OK)
         continue;
     if (w->ended != NETRON_OK)
-        return cli_session_fail(session, w->ended);
+        return fail_lost(session, w);
     netron_unsubscribe(subscription);
     return CLI_OK;
 }

@@ -95,12 +95,32 @@ const netron_value *cli_named_type(const netron_value *meta, netron_str name)
     return NULL;
 }
 
-netron_str cli_default_of(const netron_value *parameter)
+/* C's spelling of an enumeration's name: urgency_plain. */
+static netron_str enum_default(
+    const netron_value *meta, const netron_value *parameter, netron_str text)
+{
+    netron_str type = cli_type_read(meta, cli_declared(parameter)).whole, name = text;
+    const netron_value *names = cli_list_of(cli_named_type(meta, type), "names");
+    const netron_value *each;
+    if (text.size <= type.size + 1 || memcmp(text.data, type.data, type.size) != 0 ||
+        text.data[type.size] != '_')
+        return text;
+    name.data += type.size + 1;
+    name.size -= type.size + 1;
+    for (size_t i = 0; (each = cli_item(names, i)) != NULL; i++)
+        if (each->type == NETRON_TYPE_STR && netron_eq(each->as.str, name))
+            return name;
+    return text;
+}
+
+netron_str cli_default_of(const netron_value *meta, const netron_value *parameter)
 {
     netron_str text = cli_text_of(parameter, "default");
     netron_str inner = text;
     /* C's spelling of a text: netron_s("you") */
-    return cut_front(&inner, "netron_s(") && cut_back(&inner, ")") ? inner : text;
+    if (cut_front(&inner, "netron_s(") && cut_back(&inner, ")"))
+        return inner;
+    return enum_default(meta, parameter, text);
 }
 
 /* A type that a project named: NETRON_LIST(user_list, user) is {kind: "list", item: "user"}. */

@@ -23,9 +23,9 @@ const netron_entry *cli_entry(const netron_value *map, size_t index);
 /* How a member, parameter or field is declared: its decl, else its type, else "any". */
 netron_str cli_declared(const netron_value *item);
 
-/* What is used when the parameter is missing, as it is written in the contract: 10, "you". Empty:
- * there is none, or it is no text. */
-netron_str cli_default_of(const netron_value *parameter);
+/* What is used when the parameter is missing, as it is written in the contract, texts and names of an
+ * enumeration as they are on the wire: 10, "you", plain. Empty: there is none, or it is no text. */
+netron_str cli_default_of(const netron_value *meta, const netron_value *parameter);
 
 /* The named member, or NULL. `kind` is "methods", "properties" or "events". */
 const netron_value *cli_member(const netron_value *meta, const char *kind, const char *name);

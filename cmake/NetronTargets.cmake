@@ -4,7 +4,8 @@
 # netron_testing takes the same objects and lets unit tests reach every nt_* function.
 add_library(netron_flags_all INTERFACE)
 target_link_libraries(netron_flags_all INTERFACE netron_flags)
-target_compile_definitions(netron_flags_all INTERFACE
+# NETRON_CHECK_HEADERS: to users the public headers are system headers; here their warnings count.
+target_compile_definitions(netron_flags_all INTERFACE NETRON_CHECK_HEADERS
     $<$<PLATFORM_ID:Linux>:_GNU_SOURCE> $<$<PLATFORM_ID:Darwin>:_DARWIN_C_SOURCE>)
 
 # nt_list(FILE...): these files of this folder are in its CMakeLists.txt; see nt_unlisted().

@@ -6,7 +6,8 @@ import sys
 
 from headers import HEADERS, ROOT
 
-FLAGS = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", f"-I{ROOT / 'include'}"]
+FLAGS = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", f"-I{ROOT / 'include'}",
+         "-DNETRON_CHECK_HEADERS"]
 LANGUAGES = {
     "C11": (["gcc", "clang"], ["-x", "c", "-std=c11"]),
     "C++17": (["g++", "clang++"], ["-x", "c++", "-std=c++17"]),

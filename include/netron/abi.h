@@ -7,6 +7,10 @@
 #ifndef NETRON_ABI_H
 #define NETRON_ABI_H
 
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
+
 #include <netron/value.h>
 
 #if defined(__GNUC__)

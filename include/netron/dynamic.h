@@ -6,6 +6,10 @@
 #ifndef NETRON_DYNAMIC_H
 #define NETRON_DYNAMIC_H
 
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
+
 #include <netron/abi.h>
 #include <netron/node.h>
 #include <netron/peer.h>

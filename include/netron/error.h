@@ -8,6 +8,10 @@
 #ifndef NETRON_ERROR_H
 #define NETRON_ERROR_H
 
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,6 +8,10 @@
 #ifndef NETRON_FIBER_H
 #define NETRON_FIBER_H
 
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
+
 #include <netron/node.h>
 
 #ifdef __cplusplus

@@ -7,6 +7,10 @@
 #ifndef NETRON_FOREACH_H
 #define NETRON_FOREACH_H
 
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
+
 #define NT_CAT(a, b)  NT_CAT_(a, b)
 #define NT_CAT_(a, b) a##b
 

@@ -2,6 +2,10 @@
 #ifndef NETRON_NETRON_H
 #define NETRON_NETRON_H
 
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
+
 #include <netron/abi.h>
 #include <netron/dynamic.h>
 #include <netron/error.h>

@@ -10,6 +10,10 @@
 #ifndef NETRON_NODE_H
 #define NETRON_NODE_H
 
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
+
 #include <netron/error.h>
 #include <netron/value.h>
 

@@ -8,6 +8,10 @@
 #ifndef NETRON_PEER_H
 #define NETRON_PEER_H
 
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
+
 #include <netron/abi.h>
 #include <netron/node.h>
 #include <netron/value.h>
@@ -80,7 +84,7 @@ NETRON_API void netron_stream_close(netron_stream *stream);
 
 /* Hear an event of a peer by its plain name, e.g. "peer:connect". `args` is valid during the call.
  * on_end (may be NULL) is the last call, exactly once: NETRON_OK after netron_unsubscribe(), else
- * why the connection ended. Both run on a fiber. Suspends. */
+ * why the connection ended, in netron_last_error() in words. Both run on a fiber. Suspends. */
 typedef void (*netron_event_fn)(void *user, const netron_value *args, size_t count);
 NETRON_API NETRON_MUST_CHECK netron_err netron_on(netron_peer *peer, const char *event,
     netron_event_fn handler, netron_end_fn on_end, void *user, netron_subscription **out);
@@ -89,7 +93,8 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_on(netron_peer *peer, const char 
 NETRON_API void netron_unsubscribe(netron_subscription *subscription);
 
 /* Tell everyone who subscribed to this plain name, on any connection and on the node itself.
- * Returns when each subscriber has answered or failed (PROTOCOL.md §7). Suspends. */
+ * Returns when each subscriber has answered, failed, or let a second pass (docs/design.md, "Events").
+ * Suspends. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_emit(netron_ctx *ctx, const char *event,
     const netron_value *args, size_t count);
 

@@ -62,7 +62,8 @@
  * handler for an event. From this header on, to the end of the file, these warnings are errors:
  * -Wint-conversion, -Wincompatible-pointer-types, -Wimplicit-function-declaration. Define
  * NETRON_NO_STRICT before including it to keep them as they were. -Wfloat-conversion is worth
- * turning on.
+ * turning on. All headers of netron/ are system headers to the compiler, found with -I or not, so that
+ * it names your line and not what a macro is made of; NETRON_CHECK_HEADERS turns that off.
  *
  * Contracts, clients and servers are ISO C11 and C++17; netron_each() and netron_with() need GCC or
  * Clang in C. In C++ an exception that leaves an implementation is answered as NETRON_INTERNAL; do
@@ -70,6 +71,10 @@
  */
 #ifndef NETRON_SERVICE_H
 #define NETRON_SERVICE_H
+
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
 
 #include <netron/abi.h>
 #include <netron/foreach.h>

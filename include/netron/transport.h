@@ -11,6 +11,10 @@
 #ifndef NETRON_TRANSPORT_H
 #define NETRON_TRANSPORT_H
 
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
+
 #include <netron/node.h>
 #include <netron/value.h>
 

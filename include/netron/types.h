@@ -30,6 +30,10 @@
 #ifndef NETRON_TYPES_H
 #define NETRON_TYPES_H
 
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
+
 #include <float.h>
 #include <netron/abi.h>
 #include <netron/foreach.h>

@@ -2,6 +2,10 @@
 #ifndef NETRON_VERSION_H
 #define NETRON_VERSION_H
 
+#if defined(__GNUC__) && !defined(NETRON_CHECK_HEADERS)
+#pragma GCC system_header /* mistakes are reported where they were made: in the including file */
+#endif
+
 #include <netron/error.h>
 
 /* The release these headers belong to, as three numbers and as text (semver.org). */

@@ -62,13 +62,35 @@ static void on_peer(netron_peer *peer)
     announce_peer(peer, "peer:connect");
 }
 
+typedef struct departure {
+    netron_peer *peer;
+    char reason[];
+} departure;
+
 static netron_err end_heard(netron_ctx *ctx, void *arg)
 {
-    netron_peer *peer = arg;
+    departure *d = arg;
     (void)ctx;
-    nt_event_end_heard(peer, NETRON_UNAVAILABLE);
-    nt_peer_unuse(peer);
+    nt_event_end_heard(d->peer, NETRON_UNAVAILABLE, d->reason);
+    nt_peer_unuse(d->peer);
+    free(d);
     return NETRON_OK;
+}
+
+/* Last calls of subscriptions are the program's code: they run on a fiber. */
+static void end_heard_soon(netron_peer *peer, const char *reason)
+{
+    netron *node = peer->peers->node;
+    departure *d = malloc(sizeof *d + strlen(reason) + 1);
+    if (d == NULL) {
+        nt_event_end_heard(peer, NETRON_UNAVAILABLE, reason);
+        return;
+    }
+    d->peer = peer;
+    memcpy(d->reason, reason, strlen(reason) + 1);
+    nt_peer_use(peer);
+    if (nt_node_spawn(node, end_heard, d) != NETRON_OK)
+        (void)end_heard(&node->peers.ctx, d);
 }
 
 static void on_peer_gone(netron_peer *peer, const char *reason)
@@ -82,10 +104,7 @@ static void on_peer_gone(netron_peer *peer, const char *reason)
     nt_query_forget_peer(peer);
     if (peer->is_announced)
         announce_peer(peer, "peer:disconnect");
-    /* Last calls of subscriptions are the program's code: they run on a fiber. */
-    nt_peer_use(peer);
-    if (nt_node_spawn(node, end_heard, peer) != NETRON_OK)
-        (void)end_heard(&node->peers.ctx, peer);
+    end_heard_soon(peer, reason);
     nt_node_maybe_stopped(node);
 }
 
@@ -207,6 +226,7 @@ static netron_err build(netron *node, const netron_options *options)
     nt_list_init(&node->crew.spawned);
     node->crew.on_idle = on_idle;
     nt_list_init(&node->subscriptions);
+    nt_list_init(&node->publishing);
     NETRON_TRY(make_id(node, options->id));
     configure(node, options);
     node->cache = calloc(NT_CACHE_SIZE, sizeof *node->cache);
@@ -419,7 +439,7 @@ static void free_node(netron *node)
     void *value;
     nt_shards_close(node);
     nt_reference_forget_peer(&node->peers.local);
-    nt_event_end_heard(&node->peers.local, NETRON_CANCELLED);
+    nt_event_end_heard(&node->peers.local, NETRON_CANCELLED, "the node has stopped");
     nt_query_forget_peer(&node->peers.local);
     NT_LIST_FOREACH(each, &node->peers.list)
         nt_query_forget_peer(NT_ITEM(each, netron_peer, link));

@@ -107,6 +107,16 @@ netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out)
 
 /* ---- items ---- */
 
+/* For whom the stream is written now. One that answers a call is its handler's; any other one
+ * outlives whoever made it, and is written by whatever fiber does so. */
+static netron_ctx *ctx_of(const nt_out *out)
+{
+    if (NT_LIKELY(out->owns_ctx))
+        return out->ctx;
+    const nt_fiber *fiber = nt_loop_fiber(out->loop);
+    return fiber != NULL && fiber->ctx != NULL ? fiber->ctx : out->ctx;
+}
+
 static netron_err give_way(nt_out *out)
 {
     out->since_turn = 0;
@@ -136,7 +146,7 @@ static netron_err wait_room(nt_out *out)
     if (nt_link_is_full(out->session->link)) {
         nt_link_flush(out->session->link);
         if (!out->is_gone && nt_link_is_full(out->session->link))
-            return nt_session_wait_room(out->session, out->ctx);
+            return nt_session_wait_room(out->session, ctx_of(out));
     }
     if (out->since_turn >= TURN_BYTES && nt_loop_fiber(out->loop) != NULL)
         return give_way(out);
@@ -153,7 +163,7 @@ static bool begin_local(nt_out *out)
 /* Nothing to wait for, and nothing to send first. */
 static inline bool is_clear(const nt_out *out)
 {
-    return out->request == NULL && !out->is_gone && !out->is_local && !out->ctx->is_cancelled &&
+    return out->request == NULL && !out->is_gone && !out->is_local && !ctx_of(out)->is_cancelled &&
            out->since_turn < TURN_BYTES && !nt_link_is_full(out->session->link);
 }
 
@@ -174,8 +184,9 @@ nt_writer *nt_out_begin(nt_out *out)
     out->writer.err = NETRON_CANCELLED;
     if (out->request != NULL)
         send_reference(out);
-    if (out->is_gone || out->ctx->is_cancelled || wait_room(out) != NETRON_OK || out->is_gone ||
-        out->ctx->is_cancelled)
+    const netron_ctx *ctx = ctx_of(out);
+    if (out->is_gone || ctx->is_cancelled || wait_room(out) != NETRON_OK || out->is_gone ||
+        ctx->is_cancelled)
         return NULL;
     if (out->is_local)
         return begin_local(out) ? &out->writer : NULL;

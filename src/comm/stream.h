@@ -123,7 +123,8 @@ void nt_stream_finish(nt_stream *stream, netron_err err, const char *message);
 
 /* Answer `request` with a stream. NETRON_TOO_MANY, NETRON_NO_MEMORY. */
 NETRON_MUST_CHECK netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out);
-/* Write stream `id`: one that the far side asked for, or a fresh one (id 0). */
+/* Write stream `id`: one that the far side asked for, or a fresh one (id 0). `ctx` outlives it; a fiber
+ * that writes does so for its own. */
 NETRON_MUST_CHECK netron_err nt_out_open(nt_session *session, netron_ctx *ctx, uint32_t id,
     bool is_live, nt_out **out);
 /* One item: begin (suspends while there is no room), write, end. NULL: the reader has left, or the

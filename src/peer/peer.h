@@ -32,8 +32,10 @@ struct netron_peer {
     bool is_ready;       /* the handshake is over */
     bool is_dialled;
     bool is_announced;   /* peer:connect has been told */
+    bool is_mute;        /* it left an event unanswered: nobody waits for its answers any more */
     uint32_t extensions; /* both sides announced; stays when it is gone */
     uint32_t users;      /* remotes, subscriptions, waits: it is kept while there are any */
+    uint32_t probe;      /* id of an event's slot that tells when a mute one answers again; 0: none */
     char *address;
     char *id;
     nt_wait *wait;       /* the connect that waits for it */
@@ -103,6 +105,10 @@ void nt_peer_unuse(netron_peer *peer);
  * `result` and `memory`. Local peers are served on a fiber. Suspends. */
 netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_slice payload,
     uint32_t timeout_ms, nt_load_fn load, void *result, netron_scope *memory);
+
+/* Run a task with one text for its argument; nobody waits for the answer, or hears of a failure. Within
+ * nt_loop_enter(). Not to the node itself. */
+void nt_peer_tell(netron_peer *peer, const char *task, const char *text);
 
 /* The context that a call made here works for: the fiber's, if it serves a request of this node, or
  * the node's own. */

@@ -92,8 +92,7 @@ netron_err nt_remote_get(netron_peer *peer, const netron_value *definition,
 
 /* ---- giving back ---- */
 
-/* Nobody waits for the answer. */
-static void send_unref(netron_peer *peer, const char *id)
+void nt_peer_tell(netron_peer *peer, const char *task, const char *text)
 {
     nt_session *session = peer->session;
     nt_slot *slot;
@@ -104,8 +103,8 @@ static void send_unref(netron_peer *peer, const char *id)
     netron_err err = NETRON_UNAVAILABLE;
     if (nt_session_begin(session, &writer, slot->id, NETRON_PACKET_TASK | NT_PACKET_IMPULSE)) {
         netron_abi_put_list(&writer, 2);
-        nt_put_text(&writer, "unref_service");
-        nt_put_text(&writer, id);
+        nt_put_text(&writer, task);
+        nt_put_text(&writer, text);
         err = nt_session_end(session, &writer);
     }
     if (err != NETRON_OK)
@@ -136,7 +135,7 @@ static void remove_remote(nt_remote *remote)
     uint32_t times = counts_all && remote->returned != 0 ? remote->returned : 1;
     for (uint32_t i = 0; i < times; i++) {
         if (!peer->is_local)
-            send_unref(peer, remote->id);
+            nt_peer_tell(peer, "unref_service", remote->id);
         else if (peer->peers->on_unref != NULL)
             peer->peers->on_unref(peer, remote->id);
     }

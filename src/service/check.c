@@ -33,13 +33,18 @@ static void add_names(const netron_value *meta, const char *section, char *have,
     }
 }
 
-static netron_err no_member(const netron_value *meta, const char *what, const char *name)
+/* Members are of one kind: methods are called, properties read and written. */
+static netron_err no_member(const netron_value *meta, bool is_property, const char *name)
 {
+    const char *what = is_property ? "property" : "method";
+    const netron_value *others = netron_map_get(meta, is_property ? "methods" : "properties");
     char have[512] = "";
-    add_names(meta, "methods", have, sizeof have);
-    add_names(meta, "properties", have, sizeof have);
-    return nt_fail(NETRON_NOT_FOUND, "%.*s has no %s \"%s\"; it has %s",
-        NETRON_STR(name_of(meta)), what, name, have[0] != '\0' ? have : "no members");
+    if (netron_map_get(others, name) != NULL)
+        return nt_fail(NETRON_NOT_FOUND, "%.*s has no %s \"%s\": that is a %s",
+            NETRON_STR(name_of(meta)), what, name, is_property ? "method" : "property");
+    add_names(meta, is_property ? "properties" : "methods", have, sizeof have);
+    return nt_fail(NETRON_NOT_FOUND, "%.*s has no %s \"%s\"; it has %s", NETRON_STR(name_of(meta)),
+        what, name, have[0] != '\0' ? have : "none");
 }
 
 /* Does the value fit the declared scalar? Types that are not known here are left to the far side. */
@@ -115,7 +120,7 @@ netron_err nt_check_call(const netron_value *meta, const char *method, const net
 {
     const netron_value *found = netron_map_get(netron_map_get(meta, "methods"), method);
     if (found == NULL)
-        return no_member(meta, "method", method);
+        return no_member(meta, false, method);
     const netron_value *params = netron_map_get(found, "arguments");
     /* Only our definitions are known to be complete. */
     if (netron_map_get(found, "decl") == NULL || params == NULL ||
@@ -135,7 +140,7 @@ netron_err nt_check_property(const netron_value *meta, const char *property, boo
 {
     const netron_value *found = netron_map_get(netron_map_get(meta, "properties"), property);
     if (found == NULL)
-        return no_member(meta, "property", property);
+        return no_member(meta, true, property);
     const netron_value *readonly = netron_map_get(found, "readonly");
     if (is_write && readonly != NULL && readonly->type == NETRON_TYPE_BOOL && readonly->as.b)
         return nt_fail(NETRON_INVALID,

@@ -95,17 +95,39 @@ static bool is_service_key(netron_str text)
     return true;
 }
 
-static netron_err find_stub(const netron *node, netron_str key, nt_stub **out)
+static nt_stub *find_id(const netron *node, netron_str id)
+{
+    nt_stub *stub = nt_stub_by_id(node, id);
+    return stub != NULL ? stub : nt_published_find(node, id);
+}
+
+/* Hubs tell others of a service first, and its owner under which id last. Suspends. */
+static netron_err await_id(nt_request *request, nt_reader *args, netron_str id, nt_stub **out)
+{
+    const netron *node = request->ctx.node;
+    netron_peer *peer = request->session != NULL ? nt_peer_of(request->session) : NULL;
+    uint64_t last = peer != NULL ? nt_publishing_now(peer) : 0;
+    if (last == 0)
+        return NETRON_OK;
+    /* What is still to be read must not move meanwhile. */
+    if (!nt_request_pin(args))
+        return args->err;
+    while (*out == NULL && nt_publishing_await(peer, &request->ctx, last))
+        *out = find_id(node, id);
+    return NETRON_OK;
+}
+
+static netron_err find_stub(nt_request *request, nt_reader *args, netron_str key, nt_stub **out)
 {
     if (nt_is_uuid(key)) {
-        *out = nt_stub_by_id(node, key);
+        *out = find_id(request->ctx.node, key);
         if (*out == NULL)
-            *out = nt_published_find(node, key);
+            NETRON_TRY(await_id(request, args, key, out));
         return *out != NULL ? NETRON_OK : nt_not_found("Definition", key);
     }
     if (!is_service_key(key))
         return nt_fail(NETRON_INVALID, "Invalid definition ID format");
-    *out = nt_stub_by_key(node, key);
+    *out = nt_stub_by_key(request->ctx.node, key);
     return *out != NULL ? NETRON_OK : nt_not_found("Service", key);
 }
 
@@ -119,11 +141,12 @@ static bool is_member_name(netron_str name)
     return true;
 }
 
-static netron_err find_bound(const netron *node, netron_str key, netron_str name, uint8_t type,
+static netron_err find_bound(nt_request *request, nt_reader *args, netron_str key, netron_str name,
     const nt_bound **out)
 {
+    uint8_t type = request->type;
     nt_stub *stub;
-    NETRON_TRY(find_stub(node, key, &stub));
+    NETRON_TRY(find_stub(request, args, key, &stub));
     if (!is_member_name(name))
         return nt_fail(NETRON_INVALID,
             type == NETRON_PACKET_CALL ? "Invalid method name" : "Invalid property name");
@@ -134,8 +157,9 @@ static netron_err find_bound(const netron *node, netron_str key, netron_str name
     return NETRON_OK;
 }
 
-static netron_err look_up_slowly(netron *node, nt_reader *args, uint8_t type, nt_cached *cached,
-    nt_slice raw, const nt_bound **out)
+/* Suspends, maybe. */
+static netron_err look_up_slowly(nt_request *request, nt_reader *args, nt_cached *cached, nt_slice raw,
+    const nt_bound **out)
 {
     netron_str key = {NULL, 0}, name = {NULL, 0};
     bool is_read = nt_read_text(args, &key) && nt_read_text(args, &name);
@@ -143,24 +167,25 @@ static netron_err look_up_slowly(netron *node, nt_reader *args, uint8_t type, nt
         return NETRON_PROTOCOL;
     if (!is_read)
         return nt_fail(NETRON_INVALID, "Invalid definition ID format");
-    NETRON_TRY(find_bound(node, key, name, type, out));
+    NETRON_TRY(find_bound(request, args, key, name, out));
     if (cached != NULL)
-        nt_cached_keep(cached, raw, *out, node->generation);
+        nt_cached_keep(cached, raw, *out, request->ctx.node->generation);
     return NETRON_OK;
 }
 
-static netron_err look_up(netron *node, nt_reader *args, uint8_t type, const nt_bound **out)
+static netron_err look_up(nt_request *request, nt_reader *args, const nt_bound **out)
 {
+    const netron *node = request->ctx.node;
     nt_slice key = {args->at, (size_t)(args->end - args->at)};
     nt_cached *cached = NULL;
-    if (type == NETRON_PACKET_CALL)
+    if (request->type == NETRON_PACKET_CALL)
         cached = nt_cached_at(node->cache, key, &key.len);
     if (NT_LIKELY(cached != NULL && nt_cached_is(cached, key, node->generation))) {
         args->at += key.len;
         *out = cached->bound;
         return NETRON_OK;
     }
-    return look_up_slowly(node, args, type, cached, key, out);
+    return look_up_slowly(request, args, cached, key, out);
 }
 
 /* ---- dynamic services ---- */
@@ -274,7 +299,7 @@ netron_err nt_dispatch(nt_request *request, nt_reader *args)
         err = nt_fail(NETRON_INVALID, "Invalid definition ID format");
     } else {
         args->left -= 2;
-        err = look_up(node, args, request->type, &bound);
+        err = look_up(request, args, &bound);
         if (NT_LIKELY(err == NETRON_OK)) {
             nt_stub *stub = nt_stub_ref(bound->stub);
             request->service = stub;

@@ -35,10 +35,15 @@ struct netron_subscription {
     netron_end_fn on_end;
     void *user;
     listener *listener;  /* local */
+    nt_wait *wait;       /* it waits for the outcome of another one's request */
 };
 
+/* An event of a peer that is heard here. One subscription at a time asks the peer for it; the others
+ * wait, and if that one fails, the next asks. */
 typedef struct nt_heard {
     nt_list subscriptions;
+    bool is_asking;
+    bool is_confirmed;
 } nt_heard;
 
 /* ---- audiences ---- */
@@ -214,26 +219,74 @@ typedef struct told {
     nt_session *session; /* the slot lives in it */
 } told;
 
-static nt_slot *tell_peer(netron_peer *peer, const nt_event *event)
+/* For an answer to an event, at most: less than any time-out of who waits for the emitter. A peer that
+ * let it pass is mute: it goes on being told, but nobody waits for it until it answers again. */
+enum { ANSWER_MS = 1000 };
+
+static nt_slot *probe_of(const netron_peer *peer)
+{
+    return peer->probe != 0 ? nt_slot_find(&peer->session->pending, peer->probe) : NULL;
+}
+
+/* Has a mute peer answered the event that was left with it? */
+static void look_again(netron_peer *peer)
+{
+    nt_slot *probe = probe_of(peer);
+    if (probe == NULL || probe->state != NT_SLOT_ANSWERED)
+        return;
+    peer->is_mute = false;
+    peer->probe = 0;
+    nt_slot_drop(probe);
+    NT_INFO(peer->peers->config.log, "%s answers events again", netron_peer_id(peer));
+}
+
+/* What nobody waits for: one is the probe, until its time is over, too. */
+static void leave_with(netron_peer *peer, nt_slot *slot)
+{
+    nt_slot *probe = probe_of(peer);
+    bool is_newer_better = probe == NULL || probe->failure == NETRON_TIMEOUT;
+    if (is_newer_better)
+        peer->probe = slot->id;
+    if (!is_newer_better)
+        nt_slot_drop(slot);
+    else if (probe != NULL)
+        nt_slot_drop(probe);
+}
+
+static bool may_be_told(const netron_peer *peer)
+{
+    const nt_session *session = peer->session;
+    if (!peer->is_ready || session == NULL)
+        return false;
+    /* The rest is for calls. */
+    return !peer->is_mute || session->pending.used < session->config->max_calls / 2;
+}
+
+/* False: there is nothing to wait for. */
+static bool tell_peer(netron_peer *peer, const nt_event *event, nt_slot **slot)
 {
     nt_session *session = peer->session;
-    nt_slot *slot;
+    uint32_t timeout_ms = peer->peers->call_timeout_ms;
     nt_writer writer;
-    if (!peer->is_ready || session == NULL ||
-        nt_slot_take(session, peer->peers->call_timeout_ms, &slot) != NETRON_OK)
-        return NULL;
+    if (timeout_ms > ANSWER_MS)
+        timeout_ms = ANSWER_MS;
+    if (peer->is_mute && session != NULL)
+        look_again(peer);
+    if (!may_be_told(peer) || nt_slot_take(session, timeout_ms, slot) != NETRON_OK)
+        return false;
     netron_err err = NETRON_UNAVAILABLE;
-    if (nt_session_begin(session, &writer, slot->id, NETRON_PACKET_TASK | NT_PACKET_IMPULSE)) {
+    if (nt_session_begin(session, &writer, (*slot)->id, NETRON_PACKET_TASK | NT_PACKET_IMPULSE)) {
         netron_abi_put_list(&writer, 2 + (size_t)event->count);
         nt_put_text(&writer, "emit");
         netron_abi_put_str(&writer, event->name);
         nt_put_raw(&writer, event->args.ptr, event->args.len);
         err = nt_session_end(session, &writer);
     }
-    if (err == NETRON_OK)
-        return slot;
-    nt_slot_give_back(slot);
-    return NULL;
+    if (err != NETRON_OK)
+        nt_slot_give_back(*slot);
+    else if (peer->is_mute)
+        leave_with(peer, *slot);
+    return err == NETRON_OK && !peer->is_mute;
 }
 
 /* All are told before the first answer is waited for. */
@@ -245,10 +298,9 @@ static size_t tell_all(const nt_audience *audience, const nt_event *event, told 
         told *t = &out[count];
         *t = (told){0};
         if (l->peer != NULL) {
-            t->slot = tell_peer(l->peer, event);
-            t->peer = l->peer;
-            if (t->slot == NULL)
+            if (!tell_peer(l->peer, event, &t->slot))
                 continue;
+            t->peer = l->peer;
             nt_peer_use(l->peer);
             t->session = nt_session_ref(l->peer->session);
         } else {
@@ -264,6 +316,8 @@ static size_t tell_all(const nt_audience *audience, const nt_event *event, told 
 static void await_peer(const told *t, netron_ctx *ctx, const nt_event *event)
 {
     netron_err err = nt_slot_await(t->slot, ctx, NULL, NULL, NULL);
+    if (err == NETRON_TIMEOUT)
+        t->peer->is_mute = true;
     if (err != NETRON_OK && err != NETRON_CANCELLED)
         NT_INFO(t->peer->peers->config.log, "event %.*s: %s did not take it: %s",
             NETRON_STR(event->name), netron_peer_id(t->peer), netron_last_error()->message);
@@ -384,32 +438,86 @@ static netron_err run_name_task(netron_peer *peer, const char *task, const char 
     return err;
 }
 
-static netron_err hear(netron_subscription *s)
+static netron_err join_heard(netron_subscription *s)
 {
-    netron_peer *peer = s->peer;
-    netron_str name = netron_s(s->name);
-    if (peer->is_local) {
-        s->listener = join(peer->peers->node, name);
-        if (s->listener == NULL)
-            return nt_no_memory();
-        s->listener->subscription = s;
-        return NETRON_OK;
-    }
-    nt_heard *heard = nt_map_get(&peer->heard, name);
-    bool is_first = heard == NULL;
-    if (is_first) {
-        heard = malloc(sizeof *heard);
+    nt_map *all = &s->peer->heard;
+    nt_heard *heard = nt_map_get(all, netron_s(s->name));
+    if (heard == NULL) {
+        heard = calloc(1, sizeof *heard);
         if (heard == NULL)
             return nt_no_memory();
         nt_list_init(&heard->subscriptions);
-        netron_err err = nt_map_put(&peer->heard, name, heard, NULL);
+        netron_err err = nt_map_put(all, netron_s(s->name), heard, NULL);
         if (err != NETRON_OK) {
             free(heard);
             return err;
         }
     }
     nt_list_append(&heard->subscriptions, &s->link);
-    return is_first ? run_name_task(peer, "subscribe", s->name) : NETRON_OK;
+    return NETRON_OK;
+}
+
+/* The peer has answered: all go on that wait, or the next one, which then asks itself. */
+static void tell_outcome(nt_loop *loop, nt_heard *heard, netron_err err)
+{
+    heard->is_asking = false;
+    heard->is_confirmed = err == NETRON_OK;
+    nt_loop_enter(loop);
+    NT_LIST_FOREACH(at, &heard->subscriptions) {
+        nt_wait *wait = NT_ITEM(at, netron_subscription, link)->wait;
+        if (wait == NULL || wait->is_done)
+            continue;
+        nt_wait_end(wait, NETRON_OK);
+        if (err != NETRON_OK)
+            break;
+    }
+    nt_loop_leave(loop);
+}
+
+static netron_err await_outcome(netron_subscription *s)
+{
+    netron_ctx *ctx = nt_peer_ctx(s->peer, NULL);
+    nt_wait wait;
+    NETRON_TRY(nt_ctx_may_wait(ctx));
+    nt_wait_init(&wait, s->peer->peers->loop);
+    s->wait = &wait;
+    netron_err err = nt_wait_await(ctx, &wait);
+    s->wait = NULL;
+    return err == NETRON_CANCELLED ? nt_fail(err, "the caller has left, or the node is stopping")
+                                   : err;
+}
+
+/* After each wait, the peer may be gone, and what was heard from it with it. */
+static netron_err hear_peer(netron_subscription *s)
+{
+    const nt_map *all = &s->peer->heard;
+    nt_heard *heard;
+    NETRON_TRY(join_heard(s));
+    while ((heard = nt_map_get(all, netron_s(s->name))) != NULL && !heard->is_confirmed) {
+        if (heard->is_asking) {
+            NETRON_TRY(await_outcome(s));
+            continue;
+        }
+        heard->is_asking = true;
+        netron_err err = run_name_task(s->peer, "subscribe", s->name);
+        heard = nt_map_get(all, netron_s(s->name));
+        if (heard != NULL)
+            tell_outcome(s->peer->peers->loop, heard, err);
+        NETRON_TRY(err);
+    }
+    return heard != NULL ? NETRON_OK
+                         : nt_fail(NETRON_UNAVAILABLE, "the connection broke meanwhile");
+}
+
+static netron_err hear(netron_subscription *s)
+{
+    if (!s->peer->is_local)
+        return hear_peer(s);
+    s->listener = join(s->peer->peers->node, netron_s(s->name));
+    if (s->listener == NULL)
+        return nt_no_memory();
+    s->listener->subscription = s;
+    return NETRON_OK;
 }
 
 /* Out of all lists. True: nobody here hears that event of the peer any more. */
@@ -435,6 +543,8 @@ static void finish(netron_subscription *s, netron_err reason)
     if (s->is_over)
         return;
     s->is_over = true;
+    if (s->wait != NULL)
+        nt_wait_end(s->wait, NETRON_OK);
     if (s->on_end != NULL)
         s->on_end(s->user, reason);
     unref_subscription(s);
@@ -449,6 +559,18 @@ typedef struct subscribe_args {
     void *user;
     netron_subscription **out;
 } subscribe_args;
+
+/* From here on it has a last call, which one that never began does not have. */
+static void begin(netron_subscription *s, const subscribe_args *a)
+{
+    s->on_end = a->on_end;
+    if (a->out == NULL)
+        return;
+    /* The program's own hold, until netron_unsubscribe() or the end of the node. */
+    s->refs++;
+    nt_list_append(&s->peer->peers->node->subscriptions, &s->all);
+    *a->out = s;
+}
 
 static netron_err subscribe_here(void *arg)
 {
@@ -465,30 +587,22 @@ static netron_err subscribe_here(void *arg)
     }
     *s = (netron_subscription){.peer = a->peer,
         .name = name,
-        .refs = 1,
+        .refs = 2, /* one until it is over, one of this function: it may be over before hear() is */
         .deliver = a->deliver,
         .handler = a->handler,
-        .on_end = a->on_end,
         .user = a->user};
     nt_peer_use(a->peer);
     netron_err err = hear(s);
-    if (err == NETRON_OK && !s->is_over) {
-        if (a->out != NULL) {
-            /* The program's own hold, until netron_unsubscribe() or the end of the node. */
-            s->refs++;
-            nt_list_append(&a->peer->peers->node->subscriptions, &s->all);
-            *a->out = s;
-        }
-        return NETRON_OK;
-    }
-    /* It never began: no last call either. */
-    s->on_end = NULL;
-    if (!s->is_over) {
+    if (err == NETRON_OK && s->is_over)
+        err = nt_fail(NETRON_UNAVAILABLE, "the connection broke meanwhile");
+    if (err == NETRON_OK) {
+        begin(s, a);
+    } else if (!s->is_over) {
         (void)unlink_subscription(s);
         finish(s, err);
     }
-    return err != NETRON_OK ? err
-                            : nt_fail(NETRON_UNAVAILABLE, "the connection broke meanwhile");
+    unref_subscription(s);
+    return err;
 }
 
 static netron_err subscribe(subscribe_args *args)
@@ -549,6 +663,8 @@ static netron_err unsubscribe_here(void *arg)
     nt_list_remove(&s->all);
     bool was_last = !s->is_over && unlink_subscription(s);
     finish(s, NETRON_OK);
+    /* The last call may have waited, and another begun to hear it. */
+    was_last = was_last && nt_map_get(&peer->heard, netron_s(s->name)) == NULL;
     if (was_last && peer->is_ready && run_name_task(peer, "unsubscribe", s->name) != NETRON_OK)
         NT_INFO(peer->peers->config.log, "unsubscribe from %s at %s: %s", s->name,
             netron_peer_id(peer), netron_last_error()->message);
@@ -567,7 +683,7 @@ void netron_unsubscribe(netron_subscription *subscription)
         (void)unsubscribe_here(subscription);
 }
 
-void nt_event_end_heard(netron_peer *peer, netron_err reason)
+void nt_event_end_heard(netron_peer *peer, netron_err reason, const char *why)
 {
     nt_map_entry *at = NULL;
     void *value;
@@ -581,7 +697,9 @@ void nt_event_end_heard(netron_peer *peer, netron_err reason)
     }
     nt_map_fini(&peer->heard);
     for (nt_list *item; (item = nt_list_take(&over)) != NULL;)
-        finish(NT_ITEM(item, netron_subscription, link), reason);
+        finish(NT_ITEM(item, netron_subscription, link),
+            nt_fail(reason, "%s: %s", netron_peer_id(peer),
+                why[0] != '\0' ? why : netron_err_text(reason)));
 }
 
 /* ---- system events ---- */
@@ -596,12 +714,26 @@ typedef struct announcement {
 
 typedef struct nt_announcements {
     netron *node;
+    bool is_late;   /* there was no fiber for it: */
+    nt_timer retry; /* when to look again */
     announcement *first, *last;
     size_t count;
     char key[];
 } nt_announcements;
 
-enum { ANNOUNCED_MAX = 1000 }; /* PROTOCOL.md §7: then the oldest is dropped */
+enum {
+    ANNOUNCED_MAX = 1000, /* of one key, PROTOCOL.md §7: then the oldest is dropped; and keys without
+                           * a fiber */
+    RETRY_MS = 5
+};
+
+static void drop_oldest(nt_announcements *queue)
+{
+    announcement *oldest = queue->first;
+    queue->first = oldest->next;
+    queue->count--;
+    free(oldest);
+}
 
 static void tell_announcements(void *arg)
 {
@@ -624,23 +756,68 @@ static void tell_announcements(void *arg)
     nt_node_maybe_stopped(node);
 }
 
+static void set_late(nt_announcements *queue, bool is_late)
+{
+    queue->node->announcements_late += is_late;
+    queue->node->announcements_late -= queue->is_late;
+    queue->is_late = is_late;
+}
+
+/* Give the queue a fiber, now or, when none is left, a little later. */
+static void start_telling(nt_announcements *queue)
+{
+    netron *node = queue->node;
+    if (nt_fiber_start(node->loop, tell_announcements, queue, NULL) == NETRON_OK) {
+        set_late(queue, false);
+        node->crew.fibers++;
+        return;
+    }
+    /* For all that are late, one line. */
+    if (node->announcements_late == 0)
+        NT_WARN(&node->log, "events wait (%s): %s", queue->key, netron_last_error()->message);
+    set_late(queue, true);
+    nt_loop_timer_start(node->loop, &queue->retry, RETRY_MS);
+}
+
+static void free_queue(nt_announcements *queue)
+{
+    set_late(queue, false);
+    nt_loop_timer_stop(queue->node->loop, &queue->retry);
+    while (queue->first != NULL)
+        drop_oldest(queue);
+    free(queue);
+}
+
+static void on_retry(nt_timer *timer)
+{
+    nt_announcements *queue = NT_ITEM(timer, nt_announcements, retry);
+    netron *node = queue->node;
+    if (!node->is_stopping) {
+        start_telling(queue);
+        return;
+    }
+    nt_map_remove(&node->announcements, netron_s(queue->key));
+    free_queue(queue);
+}
+
 static nt_announcements *queue_of(netron *node, const char *key)
 {
     nt_announcements *queue = nt_map_get(&node->announcements, netron_s(key));
     if (queue != NULL)
         return queue;
+    if (node->announcements_late >= ANNOUNCED_MAX)
+        return NULL;
     queue = calloc(1, sizeof *queue + strlen(key) + 1);
     if (queue == NULL)
         return NULL;
     queue->node = node;
+    queue->retry.fn = on_retry;
     memcpy(queue->key, key, strlen(key) + 1);
-    if (nt_map_put(&node->announcements, netron_s(key), queue, NULL) != NETRON_OK ||
-        nt_fiber_start(node->loop, tell_announcements, queue, NULL) != NETRON_OK) {
-        nt_map_remove(&node->announcements, netron_s(key));
+    if (nt_map_put(&node->announcements, netron_s(key), queue, NULL) != NETRON_OK) {
         free(queue);
         return NULL;
     }
-    node->crew.fibers++;
+    start_telling(queue);
     return queue;
 }
 
@@ -651,17 +828,16 @@ void nt_event_announce(netron *node, const char *key, const char *name, nt_slice
     nt_announcements *queue = queue_of(node, key);
     announcement *a = queue != NULL ? malloc(sizeof *a + payload.len) : NULL;
     if (a == NULL) {
-        NT_ERROR(&node->log, "no memory to tell of %s", name);
+        NT_ERROR(&node->log, "%s is told to nobody (%s): %s", name, key,
+            queue == NULL && node->announcements_late >= ANNOUNCED_MAX
+                ? "too many events wait for a fiber"
+                : "out of memory");
         return;
     }
     *a = (announcement){.name = name, .size = payload.len};
     memcpy(a->payload, payload.ptr, payload.len);
-    if (queue->count >= ANNOUNCED_MAX) {
-        announcement *oldest = queue->first;
-        queue->first = oldest->next;
-        queue->count--;
-        free(oldest);
-    }
+    if (queue->count >= ANNOUNCED_MAX)
+        drop_oldest(queue);
     if (queue->first == NULL)
         queue->first = a;
     else
@@ -692,7 +868,7 @@ void nt_event_end_local(netron *node)
     netron_subscription *s;
     while ((s = first_local(node)) != NULL) {
         (void)unlink_subscription(s);
-        finish(s, NETRON_CANCELLED);
+        finish(s, nt_fail(NETRON_CANCELLED, "the node is stopping"));
     }
 }
 
@@ -703,5 +879,9 @@ void nt_events_fini(netron *node)
     for (nt_list *item; (item = nt_list_take(&node->subscriptions)) != NULL;)
         unref_subscription(NT_ITEM(item, netron_subscription, all));
     nt_map_fini(&node->events);
+    nt_map_entry *at = NULL;
+    void *value;
+    while (nt_map_next(&node->announcements, &at, NULL, &value))
+        free_queue(value);
     nt_map_fini(&node->announcements);
 }

@@ -1,7 +1,7 @@
 /* events.h - who hears what: subscriptions of peers and of this program, and telling them.
  *
  * An audience is everyone who subscribed to one plain name (PROTOCOL.md §7). Emitting returns when
- * each of them has answered, or failed.
+ * each of them has answered, failed, or been silent for too long.
  */
 #ifndef NT_SERVICE_EVENTS_H
 #define NT_SERVICE_EVENTS_H
@@ -27,8 +27,9 @@ void nt_event_forget_peer(netron_peer *peer);
 
 /* A peer told this node of an event: run those who hear it. Suspends as they do. */
 void nt_event_heard(netron_peer *peer, const nt_event *event);
-/* The connection is gone, or the node stops: subscriptions end with `reason`. */
-void nt_event_end_heard(netron_peer *peer, netron_err reason);
+/* The connection is gone, or the node stops: subscriptions end with `reason`, and `why` for their last
+ * error. */
+void nt_event_end_heard(netron_peer *peer, netron_err reason, const char *why);
 
 /* The node stops: the program's subscriptions to its own events end. */
 void nt_event_end_local(netron *node);

@@ -30,6 +30,8 @@ struct netron {
     nt_map stubs;    /* nt_stub by key: name@version, or the bare name */
     nt_map by_id;    /* nt_stub by definition id, references included */
     nt_map published; /* nt_published by the definition id that another node gave */
+    nt_list publishing; /* nt_publishing: those that other nodes have not answered yet */
+    uint64_t last_publishing; /* its number */
     uint64_t generation; /* changes with every change of those two */
     nt_cached *cache;
     nt_reader plain; /* config.plain */
@@ -38,6 +40,7 @@ struct netron {
     nt_map events;   /* nt_audience by name */
     nt_list subscriptions; /* of the program, until it gives them back */
     nt_map announcements; /* system events that wait for their turn, by key */
+    uint32_t announcements_late; /* keys of them for which no fiber was left */
 
     /* life (app) */
     uv_thread_t thread;

@@ -63,18 +63,18 @@ static netron_err run_task(netron_peer *peer, const char *task, const void *argu
     return err;
 }
 
-static netron_err remember(netron_peer *peer, nt_stub *stub, const netron_value *definition)
+static netron_err remember(netron_peer *peer, nt_stub *stub, netron_str id)
 {
     netron *node = peer->peers->node;
-    if (definition->type != NETRON_TYPE_DEFINITION ||
-        definition->as.definition->id.type != NETRON_TYPE_STR)
-        return nt_fail(NETRON_PROTOCOL, "the peer's answer is no definition of a service");
+    /* Afterwards nobody would forget it. */
+    if (!peer->is_ready)
+        return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", netron_peer_id(peer));
     nt_published *p = malloc(sizeof *p);
     if (p == NULL)
         return nt_no_memory();
     *p = (nt_published){nt_stub_ref(stub), peer};
     void *old = NULL;
-    netron_err err = nt_map_put(&node->published, definition->as.definition->id.as.str, p, &old);
+    netron_err err = nt_map_put(&node->published, id, p, &old);
     if (err != NETRON_OK)
         free_published(node, p);
     else if (old != NULL)
@@ -95,38 +95,111 @@ static netron_err own_stub(const publish_args *a, nt_stub **out)
     return nt_stub_resolve(a->peer->peers->node, netron_s(a->service), true, out);
 }
 
-/* What is to be offered there. */
-typedef struct offer {
+/* ---- publishing that is in flight ---- */
+
+/* On the stack of who publishes. */
+typedef struct nt_publishing {
+    nt_list link; /* in node->publishing */
+    uint64_t number;
     netron_peer *peer;
     nt_stub *stub;
-    netron_err err;
-} offer;
+    nt_list waiters; /* waiter items: requests that ask for an id not known yet */
+    bool is_definition; /* the answer is what it has to be */
+    netron_err err;     /* of remembering it */
+} nt_publishing;
+
+typedef struct waiter {
+    nt_list link;
+    nt_wait wait;
+} waiter;
+
+static void begin(nt_publishing *p)
+{
+    netron *node = p->peer->peers->node;
+    nt_list_init(&p->waiters);
+    nt_list_append(&node->publishing, &p->link);
+    p->number = ++node->last_publishing;
+    nt_stub_ref(p->stub);
+}
+
+static void end(nt_publishing *p)
+{
+    nt_list_remove(&p->link);
+    for (nt_list *at; (at = nt_list_take(&p->waiters)) != NULL;)
+        nt_wait_end(&NT_ITEM(at, waiter, link)->wait, NETRON_OK);
+    nt_stub_unref(p->stub);
+}
+
+uint64_t nt_publishing_now(const netron_peer *peer)
+{
+    uint64_t last = 0;
+    NT_LIST_FOREACH(at, &peer->peers->node->publishing) {
+        const nt_publishing *p = NT_ITEM(at, nt_publishing, link);
+        if (p->peer == peer)
+            last = p->number;
+    }
+    return last;
+}
+
+bool nt_publishing_await(netron_peer *peer, netron_ctx *ctx, uint64_t last)
+{
+    NT_LIST_FOREACH(at, &peer->peers->node->publishing) {
+        nt_publishing *p = NT_ITEM(at, nt_publishing, link);
+        if (p->peer != peer || p->number > last)
+            continue;
+        waiter w;
+        if (nt_ctx_may_wait(ctx) != NETRON_OK)
+            return false;
+        nt_wait_init(&w.wait, ctx->loop);
+        nt_list_append(&p->waiters, &w.link);
+        netron_err err = nt_wait_await(ctx, &w.wait);
+        nt_list_remove(&w.link);
+        return err == NETRON_OK;
+    }
+    return false;
+}
 
 /* Loads the definition and remembers its id at once: a call to it may be the next packet of the same
  * read, before the fiber that waits for this answer goes on. */
 static bool load_definition(nt_reader *reader, void *out)
 {
-    offer *a = out;
+    nt_publishing *p = out;
     netron_value definition;
     if (!nt_value_read(reader, &definition))
         return false;
-    a->err = remember(a->peer, a->stub, &definition);
+    p->is_definition = definition.type == NETRON_TYPE_DEFINITION &&
+                       definition.as.definition->id.type == NETRON_TYPE_STR;
+    if (p->is_definition)
+        p->err = remember(p->peer, p->stub, definition.as.definition->id.as.str);
     return true;
+}
+
+/* No answer has come: the peer may have the service under an id that is not known here. */
+static void take_back(netron_peer *peer, const nt_stub *stub)
+{
+    nt_loop *loop = peer->peers->loop;
+    nt_loop_enter(loop);
+    nt_peer_tell(peer, "unexpose_service", stub->name);
+    nt_loop_leave(loop);
 }
 
 static netron_err publish_here(void *arg)
 {
     const publish_args *a = arg;
-    nt_stub *stub = NULL;
     netron_scope scope = {0};
-    NETRON_TRY(own_stub(a, &stub));
-    offer answer = {.peer = a->peer, .stub = nt_stub_ref(stub)};
+    nt_publishing p = {.peer = a->peer};
+    NETRON_TRY(own_stub(a, &p.stub));
+    begin(&p);
     netron_err err = run_task(
-        a->peer, "expose_service", stub->meta, stub->meta_size, load_definition, &answer, &scope);
+        a->peer, "expose_service", p.stub->meta, p.stub->meta_size, load_definition, &p, &scope);
+    if (err == NETRON_TIMEOUT || err == NETRON_CANCELLED)
+        take_back(a->peer, p.stub);
+    if (err == NETRON_OK && !p.is_definition)
+        err = nt_fail(NETRON_PROTOCOL, "the peer's answer is no definition of a service");
     if (err == NETRON_OK)
-        err = answer.err;
+        err = p.err;
     netron_scope_end(&scope);
-    nt_stub_unref(stub);
+    end(&p);
     return err;
 }
 

@@ -84,6 +84,9 @@ static netron_err hand_out(netron_ctx *ctx, nt_stub *stub, netron_value *out)
     netron_peer *peer = netron_caller(ctx);
     if (peer == NULL)
         return nt_fail(NETRON_CONTEXT, "a reference can only be made for a caller");
+    /* Its references have been given back already. */
+    if (!peer->is_ready)
+        return nt_fail(NETRON_CANCELLED, "the caller has left");
     NETRON_TRY(nt_reference_hold(peer, stub));
     return nt_stub_definition(stub, &ctx->memory, out);
 }

@@ -20,6 +20,7 @@
 typedef struct relayed {
     netron_peer *peer;
     char id[64]; /* the owner's definition id; the stub's own for what expose_service made */
+    bool is_counted; /* the owner returned it, and counts one reference until it is given back */
 } relayed;
 
 /* ---- forwarding ---- */
@@ -49,6 +50,8 @@ static netron_err relay_call(netron_ctx *ctx, void *user, netron_operation opera
 static void end_relayed(void *user)
 {
     relayed *r = user;
+    if (r->is_counted)
+        nt_peer_tell(r->peer, "unref_service", r->id);
     nt_peer_unuse(r->peer);
     free(r);
 }
@@ -74,8 +77,11 @@ static netron_err relay_definition(netron_ctx *ctx, netron_peer *owner, const ne
         return nt_fail(NETRON_PROTOCOL, "the owner returned a service without a usable id");
     (void)snprintf(id, sizeof id, "%.*s", NETRON_STR(d->id.as.str));
     relayed *r = make_relayed(owner, id);
-    if (r == NULL)
+    if (r == NULL) {
+        nt_peer_tell(owner, "unref_service", id);
         return nt_no_memory();
+    }
+    r->is_counted = true;
     netron_service service = {
         .meta = &d->meta, .handler = relay_call, .on_end = end_relayed, .user = r};
     netron_err err = netron_reference(ctx, &service, out);

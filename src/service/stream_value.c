@@ -107,7 +107,7 @@ netron_err netron_out_from(netron_peer *peer, const netron_value *reference, net
             netron_type_name(reference->type));
     if (peer->session == NULL)
         return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", netron_peer_id(peer));
-    NETRON_TRY(nt_out_open(peer->session, nt_peer_ctx(peer, NULL), reference->as.stream.id,
+    NETRON_TRY(nt_out_open(peer->session, &peer->peers->ctx, reference->as.stream.id,
         reference->as.stream.live, &o));
     *out = (netron_out *)o;
     return NETRON_OK;
@@ -120,7 +120,7 @@ netron_err netron_out_new(netron_peer *peer, bool live, netron_value *reference,
         return not_from_here();
     if (peer->session == NULL)
         return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", netron_peer_id(peer));
-    NETRON_TRY(nt_out_open(peer->session, nt_peer_ctx(peer, NULL), 0, live, &o));
+    NETRON_TRY(nt_out_open(peer->session, &peer->peers->ctx, 0, live, &o));
     /* Existing nodes look for the writer under the id in the reference (PROTOCOL.md §8). */
     peer->peers->node_name = netron_s(peer->peers->config.id);
     *reference = (netron_value){.type = NETRON_TYPE_STREAM,

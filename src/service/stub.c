@@ -243,21 +243,52 @@ static nt_stub *find_newest(const netron *node, netron_str name, const nt_range 
     return best;
 }
 
-static netron_err not_found(const netron *node, netron_str wanted, netron_str name, bool is_ours)
+static int compare_stubs(const void *a, const void *b)
 {
-    char have[256] = "";
-    size_t used = 0;
+    const nt_stub *one = *(nt_stub *const *)a, *other = *(nt_stub *const *)b;
+    int names = strcmp(one->name, other->name);
+    return names != 0 ? names : nt_version_order(netron_s(one->version), netron_s(other->version));
+}
+
+nt_stub **nt_stubs_sorted(const netron *node, const netron_str *name, size_t *count)
+{
+    nt_stub **all = malloc((nt_map_count(&node->stubs) + 1) * sizeof(nt_stub *));
     nt_map_entry *at = NULL;
     void *value;
-    while (is_ours && nt_map_next(&node->stubs, &at, NULL, &value)) {
-        const nt_stub *stub = value;
-        int more = name_is(stub, name) ? snprintf(have + used, sizeof have - used, "%s%s",
-                                             used != 0 ? ", " : ": there is ", stub->version)
-                                       : 0;
-        if (more < 0 || (size_t)more >= sizeof have - used)
+    *count = 0;
+    if (all == NULL)
+        return NULL;
+    while (nt_map_next(&node->stubs, &at, NULL, &value))
+        if (name == NULL || netron_eq(netron_s(((nt_stub *)value)->name), *name))
+            all[(*count)++] = value;
+    qsort(all, *count, sizeof(nt_stub *), compare_stubs);
+    return all;
+}
+
+/* ": there is 1.0.0, 2.0.0", or nothing. */
+static void list_versions(const netron *node, netron_str name, char *text, size_t size)
+{
+    size_t count, used = 0;
+    nt_stub **all = nt_stubs_sorted(node, &name, &count);
+    text[0] = '\0';
+    for (size_t i = 0; all != NULL && i < count; i++) {
+        if (!name_is(all[i], name))
+            continue;
+        int more = snprintf(text + used, size - used, "%s%s", used != 0 ? ", " : ": there is ",
+            all[i]->version[0] != '\0' ? all[i]->version : "one without a version");
+        if (more < 0 || (size_t)more >= size - used)
             break;
         used += (size_t)more;
     }
+    text[used] = '\0'; /* no half of a version */
+    free(all);
+}
+
+static netron_err not_found(const netron *node, netron_str wanted, netron_str name, bool is_ours)
+{
+    char have[256] = "";
+    if (is_ours)
+        list_versions(node, name, have, sizeof have);
     int shown = (int)(wanted.size < 256 ? wanted.size : 256);
     nt_fail(NETRON_NOT_FOUND, "Service '%.*s' not found%s", shown, wanted.data, have);
     netron_scope *scope = nt_error_scope();
@@ -278,8 +309,11 @@ netron_err nt_stub_resolve(const netron *node, netron_str wanted, bool is_ours, 
     const char *at = wanted.size != 0 ? memchr(wanted.data, '@', wanted.size) : NULL;
     netron_str name = {wanted.data, at != NULL ? (size_t)(at - wanted.data) : wanted.size};
     nt_stub *found = nt_stub_by_key(node, wanted);
-    if (found == NULL && at == NULL)
-        found = find_newest(node, name, NULL);
+    /* What a peer has published under a bare name stands behind the node's own. */
+    if (at == NULL && (found == NULL || found->owner != NULL)) {
+        nt_stub *own = find_newest(node, name, NULL);
+        found = own != NULL ? own : found;
+    }
     if (found == NULL && at != NULL && is_ours) {
         nt_range range;
         netron_str text = {at + 1, wanted.size - name.size - 1};

@@ -67,9 +67,13 @@ void nt_stub_withdraw(nt_stub *stub);
 nt_stub *nt_stub_by_key(const netron *node, netron_str key);
 nt_stub *nt_stub_by_id(const netron *node, netron_str id);
 
-/* Resolve what was asked for: an exact key; a bare name: the newest release; a range, if they are
- * allowed. NETRON_NOT_FOUND in the words of PROTOCOL.md §6, with the versions there are when
- * `is_ours`. */
+/* The services of that name (NULL: of all names), by name and then from the oldest version to the newest.
+ * `*count` of them, to be freed; NULL: out of memory. */
+nt_stub **nt_stubs_sorted(const netron *node, const netron_str *name, size_t *count);
+
+/* Resolve what was asked for: an exact key; a bare name: the newest release of the node's own, before
+ * what a peer published; a range, if they are allowed. NETRON_NOT_FOUND in the words of PROTOCOL.md §6,
+ * with the versions there are when `is_ours`. */
 NETRON_MUST_CHECK netron_err nt_stub_resolve(const netron *node, netron_str wanted, bool is_ours,
     nt_stub **out);
 

@@ -171,22 +171,23 @@ static netron_err invalidate_cache(nt_request *request, nt_reader *args)
 
 static netron_err list_services(nt_request *request, nt_reader *args)
 {
-    netron *node = node_of(request);
-    nt_map_entry *at = NULL;
-    void *value;
+    size_t count;
+    nt_stub **all = nt_stubs_sorted(node_of(request), NULL, &count);
     (void)args;
+    if (all == NULL)
+        return nt_no_memory();
     nt_writer *writer = nt_reply_begin(request, 0);
     if (writer != NULL) {
-        netron_abi_put_list(writer, nt_map_count(&node->stubs));
-        while (nt_map_next(&node->stubs, &at, NULL, &value)) {
-            const nt_stub *stub = value;
+        netron_abi_put_list(writer, count);
+        for (size_t i = 0; i < count; i++) {
             netron_abi_put_map(writer, 2);
             nt_put_text(writer, "name");
-            nt_put_text(writer, stub->name);
+            nt_put_text(writer, all[i]->name);
             nt_put_text(writer, "version");
-            nt_put_text(writer, stub->version);
+            nt_put_text(writer, all[i]->version);
         }
     }
+    free(all);
     return nt_reply_end(request);
 }
 

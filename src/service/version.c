@@ -175,6 +175,29 @@ int nt_version_compare(const nt_version *a, const nt_version *b)
     return order != 0 ? order : compare_pre(a->pre, b->pre);
 }
 
+/* 0: none, 1: no version, 2: a version. */
+static int rank_of(netron_str text, nt_version *version)
+{
+    if (text.size == 0)
+        return 0;
+    return nt_version_parse(text, version) == NETRON_OK ? 2 : 1;
+}
+
+static int compare_text(netron_str a, netron_str b)
+{
+    size_t shared = a.size < b.size ? a.size : b.size;
+    int order = shared != 0 ? memcmp(a.data, b.data, shared) : 0;
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+int nt_version_order(netron_str a, netron_str b)
+{
+    nt_version one, other;
+    int rank = rank_of(a, &one), other_rank = rank_of(b, &other);
+    int order = rank == 2 && other_rank == 2 ? nt_version_compare(&one, &other) : rank - other_rank;
+    return order != 0 ? order : compare_text(a, b);
+}
+
 static bool is_wildcard(cursor in)
 {
     return in.at < in.end && (*in.at == '*' || *in.at == 'x' || *in.at == 'X');

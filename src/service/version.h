@@ -59,6 +59,9 @@ NT_MUST_CHECK netron_err nt_version_parse(netron_str text, nt_version *out);
  * count (semver.org 10). */
 int nt_version_compare(const nt_version *a, const nt_version *b);
 
+/* The order in which versions are listed: none (""), what is no version, versions by precedence. */
+int nt_version_order(netron_str a, netron_str b);
+
 /* The range keeps pointing into `text`. NETRON_INVALID says where and shows a right one. */
 NT_MUST_CHECK netron_err nt_range_parse(netron_str text, nt_range *out);
 

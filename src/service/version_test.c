@@ -61,6 +61,20 @@ static void test_version_compare_orders_as_semver_does(void **state)
     }
 }
 
+static void test_version_order_lists_what_is_no_version_first(void **state)
+{
+    (void)state;
+    static const char *const ascending[] = {
+        "", "1", "one", "0.9.0", "1.0.0-rc.1", "1.0.0", "1.0.0+a", "1.0.0+b", "2.0.0", "10.0.0"};
+    for (size_t i = 0; i < NT_COUNT(ascending); i++) {
+        for (size_t k = 0; k < NT_COUNT(ascending); k++) {
+            int order = nt_version_order(netron_s(ascending[i]), netron_s(ascending[k]));
+            if ((order > 0) - (order < 0) != (i > k) - (i < k))
+                fail_msg("%s and %s: %d", ascending[i], ascending[k], order);
+        }
+    }
+}
+
 static void test_version_compare_ignores_build_metadata(void **state)
 {
     (void)state;
@@ -241,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_version_parse_gives_all_parts),
         cmocka_unit_test(test_version_parse_refuses_what_semver_does),
         cmocka_unit_test(test_version_compare_orders_as_semver_does),
+        cmocka_unit_test(test_version_order_lists_what_is_no_version_first),
         cmocka_unit_test(test_version_compare_ignores_build_metadata),
         cmocka_unit_test(test_range_matches_as_npm_does),
         cmocka_unit_test(test_range_parse_refuses_what_it_cannot_read),

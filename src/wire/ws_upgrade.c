@@ -100,6 +100,18 @@ static bool choose_subprotocol(nt_ws_offer *offer, const nt_http_head *head)
     return true;
 }
 
+/* What follows such a head is no frame. */
+static bool has_body(const nt_http_head *head)
+{
+    const nt_slice *length = nt_http_get(head, "content-length");
+    if (nt_http_get(head, "transfer-encoding") != NULL)
+        return true;
+    for (size_t i = 0; length != NULL && i < length->len; i++)
+        if (length->ptr[i] != '0')
+            return true;
+    return false;
+}
+
 unsigned nt_ws_offer_read(nt_ws_offer *out, const nt_http_head *head, const char **why)
 {
     const nt_slice *key = nt_http_get(head, "sec-websocket-key");
@@ -111,6 +123,8 @@ unsigned nt_ws_offer_read(nt_ws_offer *out, const nt_http_head *head, const char
         status = 405;
     } else if (head->minor < 1) {
         *why = "a WebSocket needs HTTP/1.1";
+    } else if (has_body(head)) {
+        *why = "a request that opens a WebSocket has no body";
     } else if (!nt_http_has_token(head, "upgrade", "websocket")) {
         *why = "this address speaks WebSocket: Upgrade: websocket is missing";
         status = 426;

@@ -123,6 +123,12 @@ static const refused_row refused[] = {
      "Sec-WebSocket-Key: dGhlIHNhb-BsZSBub25jZQ==\r\n\r\n",
         400},
     {"GET / HTTP/1.1\r\n" HOST UPGRADE KEY VERSION PROTOCOL "a b\r\n\r\n", 400},
+    /* A body is none of a WebSocket's, whatever it is like. */
+    {"GET / HTTP/1.1\r\n" HOST UPGRADE KEY VERSION "Content-Length: 5\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\n" HOST UPGRADE KEY VERSION "Content-Length: 00010\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\n" HOST UPGRADE KEY VERSION "Transfer-Encoding: chunked\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\n" HOST UPGRADE KEY VERSION "transfer-encoding: identity\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\n" HOST UPGRADE KEY VERSION "Content-Length: 0\r\n\r\n", 0},
 };
 
 static void test_ws_offer_read_says_how_to_refuse(void **state)

@@ -24,7 +24,7 @@ NETRON_METHOD(demo, reverse, bytes, (bytes, data));
 NETRON_METHOD(demo, hash, u64, (bytes, data));
 NETRON_METHOD(demo, join, str, (list_str, words), (str, between, netron_s("-")));
 NETRON_METHOD(demo, day, date, (date, when));
-NETRON_METHOD(demo, tell_mood, str, (mood, how));
+NETRON_METHOD(demo, tell_mood, str, (mood, how, mood_sad));
 NETRON_WIRE_NAME(demo, tell_mood, "tellMood");
 NETRON_METHOD(demo, limit, u64, (u32, most, 10), (opt_u64, from));
 NETRON_METHOD(demo, nothing, none);

@@ -3,7 +3,8 @@
 
 calculator.h, server.c and client.c are right and must compile without a warning: they are the twin
 of every case below. A case replaces one line; then the build must fail, and the first error must
-name that file and that line (or the line of another macro, when it can first be seen there).
+name that file and that line (or the line of another macro, when it can first be seen there). The
+headers are found as pkg-config tells users: with -I.
 
     check_wrong.py [--include DIR] [--only WORD] [--show] [compiler ...]
 """
@@ -164,7 +165,7 @@ class Project:
                               env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"})
 
     def compile(self, compiler, file):
-        return self.run(compiler, *LANGUAGE[compiler], *WARNINGS, "-isystem", self.include,
+        return self.run(compiler, *LANGUAGE[compiler], *WARNINGS, "-I", self.include,
                         "-c", file, "-o", file + ".o")
 
     def link(self, compiler):

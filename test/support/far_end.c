@@ -71,7 +71,7 @@ static const netron_transport_ops far_transport = {
     .close = far_close,
 };
 
-static void end_link(far_end *far)
+void far_end_break(far_end *far)
 {
     netron_link *link = far->link;
     far->link = NULL;
@@ -84,15 +84,15 @@ static void end_link(far_end *far)
 void far_end_turn(far_end *far)
 {
     for (int i = 0; i < 4; i++) {
-        (void)uv_run(&far->loop, UV_RUN_NOWAIT);
+        (void)uv_run(far->uv, UV_RUN_NOWAIT);
         if (far->is_closing)
-            end_link(far);
+            far_end_break(far);
     }
 }
 
 void far_end_hang_up(far_end *far)
 {
-    end_link(far);
+    far_end_break(far);
     far_end_turn(far);
 }
 
@@ -101,17 +101,29 @@ static void ignore_line(void *user, netron_log_level level, const char *line)
     (void)user, (void)level, (void)line;
 }
 
-void far_end_open(far_end *far, const netron_options *options)
+static void make_node(far_end *far, const netron_options *options, uv_loop_t *loop)
 {
     netron_options used = options != NULL ? *options : (netron_options){0};
-    *far = (far_end){0};
-    assert_int_equal(uv_loop_init(&far->loop), 0);
-    used.loop = &far->loop;
+    used.loop = loop;
     used.log = ignore_line;
     far->node = netron_new(&used);
     assert_non_null(far->node);
+    far->uv = netron_loop(far->node);
     assert_int_equal(netron_transport_add(far->node, "far", &far_transport, far), NETRON_OK);
     assert_int_equal(netron_listen(far->node, "far://here"), NETRON_OK);
+}
+
+void far_end_open(far_end *far, const netron_options *options)
+{
+    *far = (far_end){0};
+    assert_int_equal(uv_loop_init(&far->loop), 0);
+    make_node(far, options, &far->loop);
+}
+
+void far_end_open_own(far_end *far, const netron_options *options)
+{
+    *far = (far_end){0};
+    make_node(far, options, NULL);
 }
 
 void far_end_dial(far_end *far)
@@ -157,14 +169,23 @@ void far_end_run(far_end *far, void (*fn)(netron_ctx *ctx, void *arg), void *arg
     far_end_turn(far);
 }
 
-void far_end_close(far_end *far)
+static void close_loop(far_end *far)
 {
-    netron_free(far->node);
     while (uv_run(&far->loop, UV_RUN_NOWAIT) != 0 || far->is_closing)
         if (far->is_closing)
-            end_link(far);
-    assert_null(far->link);
+            far_end_break(far);
     assert_int_equal(uv_loop_close(&far->loop), 0);
+}
+
+void far_end_close(far_end *far)
+{
+    bool has_own = far->uv != &far->loop;
+    if (has_own)
+        far_end_hang_up(far);
+    netron_free(far->node);
+    if (!has_own)
+        close_loop(far);
+    assert_null(far->link);
     netron_scope_end(&far->memory);
 }
 
@@ -212,6 +233,7 @@ netron_packet far_end_receive(far_end *far, netron_value *payload)
     netron_bytes message = far_end_hear(far);
     assert_int_equal(netron_packet_decode(message.data, message.size, &packet), NETRON_OK);
     assert_int_equal(
-        netron_packet_value(&far->memory, &packet, payload != NULL ? payload : &ignored), NETRON_OK);
+        netron_packet_value(&far->memory, &packet, payload != NULL ? payload : &ignored),
+        NETRON_OK);
     return packet;
 }

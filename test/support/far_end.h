@@ -16,7 +16,8 @@
 enum { FAR_END_HEARD_MAX = 256 };
 
 typedef struct far_end {
-    uv_loop_t loop;
+    uv_loop_t loop; /* unless the node has one of its own */
+    uv_loop_t *uv;  /* what the node stands on */
     netron *node;
     netron_peer *peer; /* this end, as the node sees it; NULL before the handshake */
     netron_listener *listener;
@@ -29,6 +30,8 @@ typedef struct far_end {
 
 /* A node that listens; its loop and transport are set here. `options` may be NULL. */
 void far_end_open(far_end *far, const netron_options *options);
+/* The same on a loop of the node's own, which a waiting call from main runs, too. */
+void far_end_open_own(far_end *far, const netron_options *options);
 /* Connect to it. The handshake has not begun. */
 void far_end_dial(far_end *far);
 /* Have the node dial. */
@@ -37,6 +40,8 @@ void far_end_be_dialled(far_end *far);
 void far_end_greet(far_end *far, const char *hello);
 /* The connection breaks; far->peer is gone. */
 void far_end_hang_up(far_end *far);
+/* The same, from inside of a callback of the loop. */
+void far_end_break(far_end *far);
 void far_end_close(far_end *far);
 
 /* Let the node do all that it can do now. */
