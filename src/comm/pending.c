@@ -245,6 +245,7 @@ static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
         const char *hop = nt_arena_text(nt_error_scope(), id, strlen(id));
         if (hop != NULL)
             nt_error_last()->hop = hop;
+        nt_error_last()->executed = NETRON_EXECUTED_YES; /* the far side has answered */
         return err;
     }
     if (slot->takes_stream) {

@@ -20,16 +20,37 @@ void nt_ws_mask_long(uint8_t *dst, const uint8_t *src, size_t size, uint32_t key
 /* The key as it applies from `offset` on: its bytes, rotated in memory order. */
 static inline uint32_t nt_ws_mask_turn(uint32_t key, size_t offset)
 {
-    uint8_t twice[8];
-    memcpy(twice, &key, 4);
-    memcpy(twice + 4, &key, 4);
-    memcpy(&key, twice + (offset & 3), 4);
-    return key;
+    unsigned bits = 8 * (unsigned)(offset & 3);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return key >> bits | key << (-bits & 31);
+#else
+    return key << bits | key >> (-bits & 31);
+#endif
 }
 
-/* Steps of 8, then 4, then single bytes. */
+/* One register of every processor with vectors; at any address, over memory of any type. */
+typedef uint64_t nt_ws_pair __attribute__((vector_size(16), aligned(1), may_alias));
+
+/* 16 bytes and more: whole steps, and a last one that ends where the data does. It may overlap the one
+ * before, so its bytes are read before any are written. */
+static inline void nt_ws_mask_pairs(uint8_t *dst, const uint8_t *src, size_t size, uint32_t key)
+{
+    enum { STEP = sizeof(nt_ws_pair) };
+    uint32_t turned = nt_ws_mask_turn(key, size - STEP);
+    uint64_t wide = (uint64_t)key << 32 | key, wide_last = (uint64_t)turned << 32 | turned;
+    const nt_ws_pair keys = {wide, wide}, keys_last = {wide_last, wide_last};
+    nt_ws_pair last = *(const nt_ws_pair *)(src + size - STEP) ^ keys_last;
+    for (size_t i = 0; size - i > STEP; i += STEP)
+        *(nt_ws_pair *)(dst + i) = *(const nt_ws_pair *)(src + i) ^ keys;
+    *(nt_ws_pair *)(dst + size - STEP) = last;
+}
+
 static inline void nt_ws_mask_short(uint8_t *dst, const uint8_t *src, size_t size, uint32_t key)
 {
+    if (size >= sizeof(nt_ws_pair)) {
+        nt_ws_mask_pairs(dst, src, size, key);
+        return;
+    }
     uint64_t wide = (uint64_t)key << 32 | key;
     size_t i = 0;
     for (; size - i >= 8; i += 8) {
