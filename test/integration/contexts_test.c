@@ -72,6 +72,27 @@ static void test_stale_clock_of_main_does_not_shorten_a_deadline(void **state)
     pair_close(&p);
 }
 
+/* Busy or asleep, a loop serves, tells the time and ends. */
+static void test_loop_that_polls_busily_serves_as_any_other(void **state)
+{
+    pair p;
+    lab proxy;
+    lab__self self = {.serial = netron_s("")};
+    uint32_t ms;
+    int64_t sum;
+    (void)state;
+    pair_open(&p, "ws://127.0.0.1:0", &(netron_options){.busy_poll_us = 200}, NULL);
+    CHECK_OK(lab_expose(p.server, &self));
+    CHECK_OK(lab__query(p.peer, &proxy));
+    for (int64_t i = 0; i < 100; i++) {
+        CHECK_OK(lab_add(&proxy, i, 1, &sum));
+        assert_int_equal(sum, i + 1);
+    }
+    CHECK_OK(lab_nap(&proxy, 20, &ms)); /* longer than it looks */
+    CHECK_ERR(lab_nap(netron_with(&proxy, .timeout_ms = 10), 60000, &ms), NETRON_TIMEOUT);
+    pair_close(&p);
+}
+
 typedef struct slow {
     const lab *proxy;
     netron_err err;
@@ -844,6 +865,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stale_clock_of_main_does_not_shorten_a_deadline),
+        cmocka_unit_test(test_loop_that_polls_busily_serves_as_any_other),
         cmocka_unit_test(test_stale_clock_of_a_busy_fiber_does_not_shorten_a_deadline),
         cmocka_unit_test(test_short_sleeps_of_main_never_get_lost),
         cmocka_unit_test(test_callback_of_the_program_on_the_nodes_loop_cannot_wait),
