@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { FIBERS = 8192 };
+
 static const char usage[] =
     "node ws://127.0.0.1:0 | tcp://127.0.0.1:0 | unix:/path ... [--services N] [--threads N] "
     "[--busy-poll N]";
@@ -66,7 +68,11 @@ int main(int argc, char **argv)
 {
     setup s = parse(argc, argv);
     bench_raise_files();
-    netron *node = netron_new(&(netron_options){.threads = s.threads, .busy_poll_us = s.busy_poll});
+    /* One peer may have 8,000 handlers that wait: that is measured. */
+    netron *node = netron_new(&(netron_options){.threads = s.threads,
+        .busy_poll_us = s.busy_poll,
+        .max_fibers = s.threads * FIBERS,
+        .max_peer_fibers = FIBERS});
     must(node != NULL ? bench_expose(node) : NETRON_NO_MEMORY, "calculator");
     must(bench_expose_adders(node, s.services), "adders");
     for (int i = 0; i < s.count; i++)
