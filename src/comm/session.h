@@ -94,7 +94,7 @@ struct nt_session {
     nt_idmap waiters;     /* the same by packet id */
     nt_list waiting;      /* nt_room_wait: writers, until there is room */
     char *id;             /* of the peer; "" until it has said it */
-    bool has_lent_id;     /* the peer frees it */
+    bool has_lent_id;     /* it is the peer's, too, who frees it */
     nt_timer timer;       /* handshake, then keep-alive */
     uint64_t last_input_ms;
     nt_pending pending;

@@ -38,8 +38,8 @@ static void serve(netron_peer *peer, nt_local *local, uint8_t type, nt_slice pay
     uint32_t timeout_ms)
 {
     nt_peers *peers = peer->peers;
-    nt_request request;
-    nt_reader args;
+    nt_request request NT_UNINITIALIZED;
+    nt_reader args NT_UNINITIALIZED;
     deadline d = {.timer = {.fn = on_deadline}, .request = &request};
     nt_request_init(&request, peers->loop, peers->node);
     request.local = local;
@@ -106,7 +106,7 @@ static netron_err decode(netron_peer *peer, nt_local *local, nt_load_fn load, vo
         return nt_no_memory();
     if (local->is_error)
         return nt_fault_read(answer);
-    nt_reader reader;
+    nt_reader reader NT_UNINITIALIZED;
     nt_reader_init(&reader, answer, memory);
     reader.budget = 4 * peer->peers->config.link.max_message_bytes;
     if (load == NULL || load(&reader, result))

@@ -149,7 +149,7 @@ void nt_peers_close(nt_peers *peers)
 void nt_peer_on_ready(nt_session *session)
 {
     netron_peer *peer = nt_peer_of(session);
-    /* One text for both: the peer outlives its session. */
+    /* One text for both, as long as both are there. */
     free(peer->id);
     peer->id = session->id;
     session->has_lent_id = true;
@@ -160,10 +160,22 @@ void nt_peer_on_ready(nt_session *session)
     peer->peers->on_peer(peer);
 }
 
+/* Requests that still run, and futures, keep the session after its peer: its id is its own again. */
+static void part_ids(nt_session *session)
+{
+    static char nobody[1];
+    if (!session->has_lent_id || session->refs == 1)
+        return;
+    char *copy = strdup(session->id);
+    session->has_lent_id = copy == NULL;
+    session->id = copy != NULL ? copy : nobody;
+}
+
 void nt_peer_on_closed(nt_session *session, netron_err err, const char *reason)
 {
     netron_peer *peer = nt_peer_of(session);
     nt_wait *wait = peer->wait;
+    part_ids(session);
     bool was_ready = peer->is_ready;
     peer->is_ready = false;
     peer->session = NULL;

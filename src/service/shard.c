@@ -134,7 +134,7 @@ static void find_slowly(nt_shard *shard, nt_slice args, nt_cached *cached, size_
 static bool find(nt_shard *shard, nt_slice payload)
 {
     uint32_t count;
-    nt_reader reader;
+    nt_reader reader NT_UNINITIALIZED;
     nt_reader_init(&reader, payload, NULL);
     if (!nt_read_array(&reader, &count) || count < 2)
         return false;
