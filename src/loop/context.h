@@ -40,7 +40,8 @@ NETRON_MUST_CHECK netron_err nt_ctx_look_where(const netron_ctx *ctx);
 NETRON_MUST_CHECK static inline netron_err nt_ctx_may_wait(const netron_ctx *ctx)
 {
     const nt_loop *loop = ctx->loop;
-    if (__builtin_expect(loop->fibers.current != NULL && !loop->is_shared && !ctx->is_cancelled, 1))
+    /* Of a shared loop only its own thread may look at the fibers. */
+    if (__builtin_expect(!loop->is_shared && loop->fibers.current != NULL && !ctx->is_cancelled, 1))
         return NETRON_OK;
     return nt_ctx_look_where(ctx);
 }

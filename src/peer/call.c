@@ -445,7 +445,7 @@ static netron_err next_here(void *arg)
 bool netron_abi_stream_next(netron_stream *stream, void *item)
 {
     nt_stream *handle = stream->handle;
-    nt_slice bytes;
+    nt_slice bytes = {NULL, 0};
     netron_err err;
     if (handle == NULL)
         return false;
