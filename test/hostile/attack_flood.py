@@ -177,9 +177,10 @@ def reads_later(c):
 
 
 def send_quietly(peer, data):
-    """On a thread, so that this side can read meanwhile (a duplicate has a time-out of its own)."""
+    """On a thread, so that this side can read meanwhile. A duplicate has a time-out of its own, but must
+    have one: whether the descriptor blocks is one flag for both, and with a time-out it does not."""
     twin = socket.socket(fileno=socket.dup(peer.sock.fileno()))
-    twin.settimeout(None)
+    twin.settimeout(600)
     try:
         twin.sendall(data)
     except OSError:
