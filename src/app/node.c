@@ -186,7 +186,7 @@ static void configure(netron *node, const netron_options *o)
         .on_closed = on_session_closed,
         .plain = &node->plain,
         .stats = &node->stats};
-    nt_reader_init(&node->plain, (nt_slice){NULL, 0}, NULL);
+    nt_reader_init_empty(&node->plain, NULL);
 }
 
 static netron_err make_id(netron *node, const char *wanted)

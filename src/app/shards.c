@@ -151,7 +151,7 @@ static netron_err make(netron *node, unsigned index, uint32_t max_fibers, size_t
     shard->config = node->peers.config;
     shard->config.loop = shard->loop;
     shard->config.plain = &shard->plain;
-    nt_reader_init(&shard->plain, (nt_slice){NULL, 0}, NULL);
+    nt_reader_init_empty(&shard->plain, NULL);
     shard->config.stats = &shard->stats;
     shard->config.serve = nt_shard_serve;
     shard->config.on_wait = nt_shard_on_wait;

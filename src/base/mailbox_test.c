@@ -14,7 +14,7 @@ typedef struct letter {
 
 static void test_mail_arrives_in_the_order_it_was_sent(void **state)
 {
-    nt_mailbox box = {0};
+    nt_mailbox box = {NULL};
     nt_mail mails[4] = {0};
     (void)state;
     assert_null(nt_mailbox_take(&box));
@@ -31,7 +31,7 @@ static void test_mail_arrives_in_the_order_it_was_sent(void **state)
 
 static void test_a_closed_mailbox_returns_what_it_held_and_refuses_more(void **state)
 {
-    nt_mailbox box = {0};
+    nt_mailbox box = {NULL};
     nt_mail held = {0}, late = {0};
     (void)state;
     assert_int_equal(nt_mailbox_put(&box, &held), NT_DELIVERED_FIRST);
@@ -62,7 +62,7 @@ static void *send_all(void *arg)
 static void test_senders_on_several_threads_lose_and_reorder_nothing(void **state)
 {
     static letter letters[SENDERS][EACH];
-    nt_mailbox box = {0};
+    nt_mailbox box = {NULL};
     sender senders[SENDERS];
     pthread_t threads[SENDERS];
     unsigned next[SENDERS] = {0}, got = 0, rounds = 0, woken = 0;

@@ -18,7 +18,7 @@ nt_stream *nt_stream_new(nt_loop *loop)
     }
     stream->loop = loop;
     stream->refs = 1;
-    nt_reader_init(&stream->plain, (nt_slice){NULL, 0}, &stream->memory);
+    nt_reader_init_empty(&stream->plain, &stream->memory);
     return stream;
 }
 

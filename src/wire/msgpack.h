@@ -53,6 +53,13 @@ static inline void nt_reader_init(nt_reader *reader, nt_slice in, netron_scope *
     reader->path_size = 0;
 }
 
+/* A reader of nothing, to be given a place. */
+static inline void nt_reader_init_empty(nt_reader *reader, netron_scope *memory)
+{
+    static const uint8_t nothing[1];
+    nt_reader_init(reader, (nt_slice){nothing, 0}, memory);
+}
+
 /* A writer into a fixed room; crossing it is NETRON_TOO_LARGE. */
 void nt_writer_fixed(nt_writer *writer, void *room, size_t size);
 
