@@ -179,7 +179,7 @@ static void configure(netron *node, const netron_options *o)
         .max_streams = or_else(o->max_streams, 1000),
         .max_stream_bytes = size_or_else(o->max_stream_bytes, (size_t)64 * MIB),
         .max_depth = (uint8_t)(depth < DEPTH_MAX ? depth : DEPTH_MAX),
-        .extensions = NT_EXTENSION_INT64 | NT_EXTENSION_CANCEL,
+        .extensions = NT_EXTENSIONS_HERE,
         .serve = nt_dispatch,
         .on_wait = nt_dispatch_on_wait,
         .on_ready = nt_peer_on_ready,

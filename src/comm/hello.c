@@ -11,7 +11,8 @@ enum {
     ID_MAX = 128
 };
 
-const char *const nt_extension_names[] = {"int64", "cancel", NULL};
+const char *const nt_extension_names[] = {
+    "int64", "cancel", "credit", "meta", "oneway", "patterns", "resume", NULL};
 
 void nt_hello_send(nt_session *session)
 {

@@ -23,7 +23,14 @@ typedef struct nt_request nt_request;
 /* What both sides of a connection may announce (docs/protocol.md, "Extensions"). */
 enum {
     NT_EXTENSION_INT64 = 1u << 0,
-    NT_EXTENSION_CANCEL = 1u << 1
+    NT_EXTENSION_CANCEL = 1u << 1,
+    NT_EXTENSION_CREDIT = 1u << 2,
+    NT_EXTENSION_META = 1u << 3,
+    NT_EXTENSION_ONEWAY = 1u << 4,
+    NT_EXTENSION_PATTERNS = 1u << 5,
+    NT_EXTENSION_RESUME = 1u << 6,
+    /* What this node knows by now, and announces. */
+    NT_EXTENSIONS_HERE = NT_EXTENSION_INT64 | NT_EXTENSION_CANCEL
 };
 
 typedef enum nt_session_state {

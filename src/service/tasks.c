@@ -219,16 +219,15 @@ static netron_err abilities(nt_request *request, nt_reader *args)
     (void)args;
     nt_writer *writer = nt_reply_begin(request, 0);
     if (writer != NULL) {
-        size_t extensions = 0;
-        while (nt_extension_names[extensions] != NULL)
-            extensions++;
+        uint32_t here = node->peers.config.extensions;
         netron_abi_put_map(writer, 3);
         nt_put_text(writer, "version");
         nt_put_text(writer, netron_version());
         nt_put_text(writer, "ext");
-        netron_abi_put_list(writer, extensions);
-        for (size_t i = 0; i < extensions; i++)
-            nt_put_text(writer, nt_extension_names[i]);
+        netron_abi_put_list(writer, (uint32_t)__builtin_popcount(here));
+        for (size_t i = 0; nt_extension_names[i] != NULL; i++)
+            if ((here >> i & 1) != 0)
+                nt_put_text(writer, nt_extension_names[i]);
         nt_put_text(writer, "tasks");
         netron_abi_put_list(writer, CORE_COUNT + nt_map_count(&node->tasks));
         for (size_t i = 0; i < CORE_COUNT; i++)

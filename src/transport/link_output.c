@@ -1,0 +1,307 @@
+/* link_output.c - messages that are encoded into chunks, and their way to the transport. */
+#include "transport/link_parts.h"
+
+#include "base/error.h"
+
+enum {
+    AHEAD_MIN = 1024, /* a batch of fewer bytes is sent at once */
+    PARTS_MAX = 16
+};
+
+static void push_out(netron_link *link)
+{
+    nt_chunk *out = link->out;
+    if (out == NULL)
+        return;
+    nt_link_seal(link);
+    link->out = NULL;
+    if (out->from == out->to) {
+        nt_chunk_unref(&link->loop->chunks, out);
+        return;
+    }
+    out->next = NULL;
+    if (link->queue == NULL)
+        link->queue = out;
+    else
+        link->queue_last->next = out;
+    link->queue_last = out;
+}
+
+static void set_out(netron_link *link, nt_chunk *out)
+{
+    link->out = out;
+    link->plain = out->to;
+}
+
+/* More room for the message being written: it moves to a chunk of its own. */
+/* By how much a longer WebSocket head moves the payload. It does not count as part of the message,
+ * whose own size end_message() looks at. */
+enum { HEAD_MOVE_MAX = 8 };
+
+bool nt_link_grow(nt_writer *writer, size_t size)
+{
+    netron_link *link = writer->owner;
+    size_t used = nt_writer_size(writer);
+    size_t limit = link->limits->max_message_bytes;
+    if (used > limit || (size > limit - used && size - (limit - used) > HEAD_MOVE_MAX)) {
+        writer->err = nt_fail(NETRON_TOO_LARGE,
+            "the message is over %zu bytes: send less at once, or raise max_message_bytes", limit);
+        return false;
+    }
+    size_t room = NT_CHUNK_BYTES;
+    while (room < used + size + 16)
+        room *= 2;
+    nt_chunk *fresh = nt_chunk_take(&link->loop->chunks, room);
+    if (fresh == NULL) {
+        writer->err = nt_no_memory();
+        return false;
+    }
+    memcpy(fresh->data + 16, writer->start, used);
+    /* Room for the largest frame head (14 bytes) is in front: no later move. */
+    fresh->from = fresh->to = link->scheme->framing == NETRON_FRAMING_WEBSOCKET
+                                  ? 0
+                                  : (size_t)16 - link->head_room;
+    push_out(link);
+    set_out(link, fresh);
+    writer->start = fresh->data + 16;
+    writer->at = writer->start + used;
+    writer->end = fresh->data + fresh->size;
+    return true;
+}
+
+bool nt_link_begin_slowly(netron_link *link, nt_writer *writer)
+{
+    if (link->state != NT_LINK_OPEN) {
+        nt_fail(NETRON_UNAVAILABLE, "the connection is closed");
+        return false;
+    }
+    nt_chunk *out = link->out;
+    if (out != NULL && out->size - out->to < NT_LINK_ROOM_MIN) {
+        push_out(link);
+        out = NULL;
+    }
+    if (out == NULL) {
+        out = nt_chunk_take(&link->loop->chunks, NT_CHUNK_BYTES);
+        if (out == NULL) {
+            nt_no_memory();
+            return false;
+        }
+        set_out(link, out);
+    }
+    return nt_link_begin(link, writer);
+}
+
+static bool write_batch(netron_link *link);
+
+/* Two nodes that each wait for the other's whole batch work in turn. The first half of a large one,
+ * judged by the one before, goes ahead: then both work at once. Once a batch, or it would be a system
+ * call for every few messages. */
+static void send_ahead(netron_link *link)
+{
+    nt_link_set_early(link, SIZE_MAX);
+    if (!link->is_in_step || link->in_transport || link->is_writing ||
+        link->state != NT_LINK_OPEN || link->scheme->framing == NETRON_FRAMING_NONE)
+        return;
+    link->early_sent = link->unsent;
+    (void)write_batch(link);
+}
+
+static void plan_batch(netron_link *link, size_t size)
+{
+    size_t batch = size + link->early_sent;
+    link->early_sent = 0;
+    nt_link_set_early(link,
+        batch >= AHEAD_MIN && !link->limits->one_write_per_batch ? batch / 2 : SIZE_MAX);
+}
+
+void nt_link_passed_mark(netron_link *link)
+{
+    if (link->unsent >= link->early_at)
+        send_ahead(link);
+    if (link->unsent >= nt_link_high_mark(link))
+        link->is_full = true;
+}
+
+static void sent_message(netron_link *link, uint8_t *end)
+{
+    size_t to = (size_t)(end - link->out->data);
+    link->unsent += to - link->out->to;
+    link->out->to = to;
+    if (NT_UNLIKELY(link->unsent >= link->mark))
+        nt_link_passed_mark(link);
+    nt_loop_flush_later(link->loop, &link->flush);
+}
+
+netron_err nt_link_end_slowly(netron_link *link, nt_writer *writer, bool is_text)
+{
+    if (writer->err != NETRON_OK)
+        return writer->err;
+    size_t size = nt_writer_size(writer);
+    if (size > link->limits->max_message_bytes)
+        return nt_fail(NETRON_TOO_LARGE,
+            "the message is over %zu bytes: send less at once, or raise max_message_bytes",
+            link->limits->max_message_bytes);
+    if (link->scheme->framing == NETRON_FRAMING_WEBSOCKET) {
+        if (size > NT_WS_SMALL_MAX && !nt_room(writer, HEAD_MOVE_MAX))
+            return writer->err;
+        sent_message(link, nt_ws_finish(link, writer->start, size, is_text));
+    } else {
+        nt_length_finish(link, writer->start, size);
+        sent_message(link, writer->start + size);
+    }
+    return NETRON_OK;
+}
+
+bool nt_link_put_raw(netron_link *link, const void *data, size_t size)
+{
+    nt_chunk *out = link->out;
+    if (out == NULL || out->size - out->to < size) {
+        nt_chunk *fresh = nt_chunk_take(&link->loop->chunks, size + 16);
+        if (fresh == NULL)
+            return false;
+        push_out(link);
+        out = fresh;
+        set_out(link, out);
+    }
+    nt_link_seal(link);
+    memcpy(out->data + out->to, data, size);
+    link->plain = out->to + size;
+    sent_message(link, out->data + out->to + size);
+    return true;
+}
+
+/* ---- to the transport ---- */
+
+static void after_write(netron_link *link)
+{
+    if (link->unsent == 0)
+        nt_loop_timer_stop(link->loop, &link->stalled);
+    if (link->is_full && link->unsent <= NT_LINK_LOW_MARK) {
+        link->is_full = false;
+        if (link->state == NT_LINK_OPEN)
+            link->events->on_writable(link);
+    }
+    if (link->state == NT_LINK_CLOSING && link->unsent == 0)
+        nt_link_shut(link);
+}
+
+static size_t chunk_bytes(const nt_chunk *list)
+{
+    size_t bytes = 0;
+    for (; list != NULL; list = list->next)
+        bytes += list->to - list->from;
+    return bytes;
+}
+
+/* Hand `count` parts over. True: taken in full. */
+static bool give(netron_link *link, const netron_bytes *parts, size_t count)
+{
+    bool done = false;
+    link->in_transport = true;
+    netron_err err = link->scheme->ops->write(link, parts, count, &done);
+    link->in_transport = false;
+    if (err != NETRON_OK) {
+        nt_link_abort(link, err, "the connection broke while writing");
+        return false;
+    }
+    link->is_writing = !done;
+    if (!done && !nt_timer_is_running(&link->stalled))
+        nt_loop_timer_start(link->loop, &link->stalled, link->limits->stalled_timeout_ms);
+    return done;
+}
+
+/* Take up to PARTS_MAX chunks off the queue into `writing`. */
+static size_t take_parts(netron_link *link, netron_bytes parts[PARTS_MAX])
+{
+    push_out(link);
+    size_t count = 0;
+    nt_chunk *last = NULL;
+    for (nt_chunk *chunk = link->queue; chunk != NULL && count < PARTS_MAX; chunk = chunk->next) {
+        parts[count].data = chunk->data + chunk->from;
+        parts[count++].size = chunk->to - chunk->from;
+        last = chunk;
+    }
+    if (last == NULL)
+        return 0;
+    link->writing = link->queue;
+    link->queue = last->next;
+    last->next = NULL;
+    return count;
+}
+
+static void forget_written(netron_link *link)
+{
+    size_t bytes = chunk_bytes(link->writing);
+    link->unsent -= bytes;
+    link->bytes_out += bytes;
+    nt_link_release(link, &link->writing);
+}
+
+static bool write_batch(netron_link *link)
+{
+    netron_bytes parts[PARTS_MAX];
+    size_t count = take_parts(link, parts);
+    if (count == 0 || !give(link, parts, count))
+        return false;
+    forget_written(link);
+    return true;
+}
+
+/* Without framing each message is a write of its own; the length before it is ours and stays. */
+static bool write_message(netron_link *link)
+{
+    if (link->writing == NULL) {
+        push_out(link);
+        if (link->queue == NULL)
+            return false;
+        link->writing = link->queue;
+        link->queue = link->queue->next;
+        link->writing->next = NULL;
+    }
+    nt_chunk *chunk = link->writing;
+    size_t size = nt_be_load32(chunk->data + chunk->from);
+    netron_bytes part = {chunk->data + chunk->from + 4, size};
+    chunk->from += 4 + size;
+    link->unsent -= 4 + size;
+    link->bytes_out += size;
+    if (!give(link, &part, 1))
+        return false;
+    if (chunk->from == chunk->to)
+        nt_link_release(link, &link->writing);
+    return true;
+}
+
+void nt_link_flush(netron_link *link)
+{
+    bool has_borders = link->scheme->framing == NETRON_FRAMING_NONE;
+    if (link->in_transport || link->is_reading)
+        return; /* the turn that ends this comes back here */
+    if (link->is_lost) {
+        nt_link_finish_close(link);
+        return;
+    }
+    if (link->is_shut || link->is_writing || link->state == NT_LINK_CONNECTING)
+        return;
+    plan_batch(link, link->unsent);
+    while (has_borders ? write_message(link) : write_batch(link))
+        ;
+    if (link->is_lost)
+        nt_loop_flush_later(link->loop, &link->flush);
+    else if (!link->is_shut)
+        after_write(link);
+}
+
+void netron_link_written(netron_link *link)
+{
+    if (link->is_shut)
+        return;
+    nt_loop_enter(link->loop);
+    nt_loop_timer_stop(link->loop, &link->stalled);
+    link->is_writing = false;
+    if (link->scheme->framing != NETRON_FRAMING_NONE)
+        forget_written(link);
+    else if (link->writing != NULL && link->writing->from == link->writing->to)
+        nt_link_release(link, &link->writing);
+    nt_link_flush(link);
+    nt_loop_leave(link->loop);
+}
