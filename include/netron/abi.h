@@ -366,7 +366,8 @@ typedef struct netron_proxy {
 /* Reads one value of the declared type into `out`. */
 typedef bool (*nt_load_fn)(nt_reader *reader, void *out);
 
-/* One call under way, on the caller's stack. */
+/* One call under way, from its begin to its end: the thread's own, since nothing suspends in between. So
+ * fibers that wait for answers keep none of it on their stacks. */
 typedef struct nt_call {
     nt_writer writer;
     const netron_proxy *proxy;
@@ -379,10 +380,10 @@ typedef struct nt_call {
 
 typedef enum nt_request_kind { NT_REQUEST_GET = 1, NT_REQUEST_SET = 2, NT_REQUEST_CALL = 3 } nt_request_kind;
 
-/* Begin a request: the writer takes the arguments. Never NULL; errors are told by the function
+/* Begin a request: its writer takes the arguments. Never NULL; errors are told by the function
  * that ends it. */
-NETRON_API nt_writer *netron_abi_call_begin(nt_call *call, const netron_proxy *proxy,
-    unsigned index, nt_request_kind kind);
+NETRON_API nt_call *netron_abi_call_begin(const netron_proxy *proxy, unsigned index,
+    nt_request_kind kind);
 /* Send it and wait for the answer. `load` is NULL when there is no result. Suspends. */
 NETRON_API netron_err netron_abi_call_await(nt_call *call, nt_load_fn load, void *result);
 

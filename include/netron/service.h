@@ -264,8 +264,8 @@ template <class Call> inline bool nt_guard_handler(Call call)
 
 /* Begins the request nt_c on proxy_ and writes its arguments. */
 #define NT_BEGIN_REQUEST(P, KIND, ...)                                                             \
-    nt_call nt_c;                                                                                  \
-    nt_writer *nt_w = netron_abi_call_begin(&nt_c, &proxy_->nt_proxy, nt_listed_##P, KIND);        \
+    nt_call *nt_c = netron_abi_call_begin(&proxy_->nt_proxy, nt_listed_##P, KIND);                 \
+    nt_writer *nt_w = &nt_c->writer;                                                               \
     (void)nt_w;                                                                                    \
     NT_EACH(NT_PARAM_PUT, , __VA_ARGS__)
 
@@ -298,7 +298,7 @@ template <class Call> inline bool nt_guard_handler(Call call)
         const S *proxy_ NT_EACH(NT_PARAM, , __VA_ARGS__) NT_RESULT(NT_RESULT_PARAM, T))            \
     {                                                                                              \
         NT_BEGIN_REQUEST(P, NT_REQUEST_CALL, __VA_ARGS__)                                          \
-        return netron_abi_call_await(&nt_c, NT_RESULT(NT_RESULT_LOAD, T));                         \
+        return netron_abi_call_await(nt_c, NT_RESULT(NT_RESULT_LOAD, T));                          \
     }                                                                                              \
     typedef struct P##_future {                                                                    \
         netron_future nt_future;                                                                   \
@@ -308,7 +308,7 @@ template <class Call> inline bool nt_guard_handler(Call call)
     {                                                                                              \
         P##_future nt_started;                                                                     \
         NT_BEGIN_REQUEST(P, NT_REQUEST_CALL, __VA_ARGS__)                                          \
-        nt_started.nt_future = netron_abi_call_start(&nt_c);                                       \
+        nt_started.nt_future = netron_abi_call_start(nt_c);                                        \
         return nt_started;                                                                         \
     }                                                                                              \
     NT_FN NETRON_MUST_CHECK netron_err P##_wait(                                                   \
@@ -374,7 +374,7 @@ NT_FN netron_err nt_reading_close(nt_reading *reading)
     {                                                                                              \
         P##_stream nt_opened = NT_ZERO;                                                            \
         NT_BEGIN_REQUEST(P, NT_REQUEST_CALL, __VA_ARGS__)                                          \
-        nt_opened.nt_reading_.stream = netron_abi_stream_open(&nt_c, nt_load_##T);                 \
+        nt_opened.nt_reading_.stream = netron_abi_stream_open(nt_c, nt_load_##T);                  \
         return nt_opened;                                                                          \
     }                                                                                              \
     NT_FN bool P##_next(P##_stream *stream_, nt_type_##T *item_)                                   \
@@ -498,7 +498,7 @@ NT_FN void nt_each_end(void *stream)
     NT_FN NETRON_MUST_CHECK netron_err P##_get(const S *proxy_, nt_type_##T *value_)               \
     {                                                                                              \
         NT_BEGIN_REQUEST(P, NT_REQUEST_GET, ~)                                                     \
-        return netron_abi_call_await(&nt_c, nt_load_##T, value_);                                  \
+        return netron_abi_call_await(nt_c, nt_load_##T, value_);                                   \
     }                                                                                              \
     NT_DEFINE_MEMBER(P, NAME, NT_PROPERTY, WRITABLE, nt_info_##T, ~)                               \
     NT_FN netron_err nt_reply_##P(netron_ctx *ctx_, nt_type_##T value_)                            \
@@ -519,7 +519,7 @@ NT_FN void nt_each_end(void *stream)
     NT_FN NETRON_MUST_CHECK netron_err P##_set(const S *proxy_, nt_type_##T value_)                \
     {                                                                                              \
         NT_BEGIN_REQUEST(P, NT_REQUEST_SET, ~, (T, value_))                                        \
-        return netron_abi_call_await(&nt_c, NULL, NULL);                                           \
+        return netron_abi_call_await(nt_c, NULL, NULL);                                            \
     }
 
 #define NETRON_FIELD(S, M)  NT_BIND_FIELD(S, S##__self, S##__##M, M) NT_END

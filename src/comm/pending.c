@@ -10,7 +10,9 @@
 
 #include <stdlib.h>
 
-enum { INDEX_MASK = (1 << NT_SLOT_BITS) - 1 };
+enum { INDEX_MASK = (1 << NT_SLOT_BITS) - 1, CACHE_LINE = 64 };
+
+_Static_assert(sizeof(nt_slot) % CACHE_LINE == 0, "no two slots share a line");
 
 static nt_slot *slot_at(const nt_pending *pending, uint32_t index)
 {
@@ -62,9 +64,10 @@ static netron_err add_block(nt_session *session)
             return nt_no_memory();
         pending->blocks = grown;
     }
-    nt_slot *block = calloc(NT_SLOTS_PER_BLOCK, sizeof *block);
+    nt_slot *block = aligned_alloc(CACHE_LINE, NT_SLOTS_PER_BLOCK * sizeof *block);
     if (block == NULL)
         return nt_no_memory();
+    memset(block, 0, NT_SLOTS_PER_BLOCK * sizeof *block);
     uint32_t base = pending->block_count * NT_SLOTS_PER_BLOCK;
     pending->blocks[pending->block_count++] = block;
     /* Index 0 is never used: an id of 0 means none. Low indexes come out first. */

@@ -27,22 +27,23 @@ typedef enum nt_slot_state {
 } nt_slot_state;
 
 typedef struct nt_slot {
+    /* What a call that a fiber waits for needs is one cache line. */
     uint32_t id;
-    uint32_t next_free; /* index, 0: none */
-    nt_slot_state state;
+    uint8_t state;      /* nt_slot_state */
     bool is_error;      /* of the kept answer */
     bool takes_stream;  /* a stream reference in the answer is opened at once */
-    netron_err failure; /* ANSWERED without an answer: why */
     uint64_t due_ms;    /* of nt_loop_fair_ms(); UINT64_MAX: nobody waits for its end any more */
     struct nt_session *session;
     nt_wait *wait;
     nt_load_fn load;
     void *result;
     netron_scope *memory;
+    uint32_t next_free; /* index, 0: none */
+    netron_err failure; /* ANSWERED without an answer: why */
     struct nt_stream *stream;
     uint8_t *answer; /* kept payload: `small`, or allocated */
     size_t answer_size;
-    uint8_t small[24];
+    uint8_t small[40];
 } nt_slot;
 
 enum { NT_SLOTS_PER_BLOCK = 64, NT_SLOT_BITS = 17, NT_SLOT_BLOCKS = 1 << (NT_SLOT_BITS - 6) };

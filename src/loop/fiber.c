@@ -65,6 +65,9 @@ void nt_fibers_init(nt_fibers *fibers, uint32_t most, size_t stack_bytes)
         .stack_bytes = (stack_bytes * STACK_FACTOR + 4095) & ~(size_t)4095};
 }
 
+_Static_assert(offsetof(nt_fiber, context) + offsetof(nt_context, entry) == 64,
+    "what a switch needs is one cache line");
+
 static void *map_top(const nt_fibers *fibers, void *map)
 {
     return (char *)map + GUARD_BYTES + fibers->stack_bytes;

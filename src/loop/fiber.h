@@ -18,18 +18,19 @@ typedef struct nt_fiber nt_fiber;
 struct nt_loop;
 
 struct nt_fiber {
-    nt_context context;
-    struct nt_loop *loop;
-    nt_fiber *next; /* in the pool or the ready queue */
-    void (*fn)(void *arg);
-    void *arg;
-    bool has_suspended; /* since it was entered first */
+    /* What a switch needs is one cache line: up to the first words of the context. */
+    nt_fiber *next;         /* in the pool or the ready queue */
+    struct netron_ctx *ctx; /* for whom it works now; NULL: for the node */
     /* Runs once, on this fiber, right before it suspends for the first time. */
     void (*before_suspend)(void *arg);
     void *before_arg;
-    nt_error_slot error;
+    bool has_suspended;     /* since it was entered first */
+    nt_context context;
+    struct nt_loop *loop;
+    void (*fn)(void *arg);
+    void *arg;
     const char *doing;      /* what for, for people; NULL: nothing in particular */
-    struct netron_ctx *ctx; /* for whom it works now; NULL: for the node */
+    nt_error_slot error;
 };
 
 typedef struct nt_fibers {

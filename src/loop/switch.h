@@ -11,12 +11,12 @@
 /* One flow of control while it does not run. Zeroed is the thread's own stack. */
 typedef struct nt_context {
     void *at;             /* where it goes on */
+    void *exceptions[2];  /* __cxa_eh_globals: caught exceptions, count of uncaught ones */
     void (*entry)(void);  /* where it begins */
     void *stack;          /* lowest usable byte; NULL: the thread's own */
     size_t stack_size;
     void *asan;           /* ASan's fake stack */
     void *tsan;           /* TSan's fiber */
-    void *exceptions[2];  /* __cxa_eh_globals: caught exceptions, count of uncaught ones */
 } nt_context;
 
 /* Make `context` start `entry` on the stack; entry must never return. */

@@ -121,6 +121,9 @@ netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_
 
 /* ---- typed calls ---- */
 
+/* The call that this thread is encoding: begun and ended without anything in between. */
+static _Thread_local nt_call calling __attribute__((tls_model("initial-exec")));
+
 /* What stands before the arguments: the array's head, the definition id and the member's name. */
 static void put_prefix(nt_writer *writer, const nt_remote *remote, unsigned index,
     nt_request_kind kind)
@@ -158,9 +161,9 @@ static void collect(nt_call *call, nt_remote *remote, unsigned index, nt_request
     put_prefix(&call->writer, remote, index, kind);
 }
 
-nt_writer *netron_abi_call_begin(nt_call *call, const netron_proxy *proxy, unsigned index,
-    nt_request_kind kind)
+nt_call *netron_abi_call_begin(const netron_proxy *proxy, unsigned index, nt_request_kind kind)
 {
+    nt_call *call = &calling;
     nt_remote *remote = proxy->remote;
     call->proxy = proxy;
     call->index = index;
@@ -170,17 +173,17 @@ nt_writer *netron_abi_call_begin(nt_call *call, const netron_proxy *proxy, unsig
     call->err = NETRON_OK;
     if (remote == NULL) {
         fail_call(call, nt_fail(NETRON_INVALID, "this proxy has not been queried, or is released"));
-        return &call->writer;
+        return call;
     }
     netron_peer *peer = remote->peer;
     if (peer->is_local || nt_is_elsewhere(peer->peers->loop)) {
         collect(call, remote, index, kind);
-        return &call->writer;
+        return call;
     }
     nt_session *session = peer->session;
     if (!peer->is_ready || session == NULL) {
         fail_call(call, gone(peer));
-        return &call->writer;
+        return call;
     }
     nt_loop *loop = peer->peers->loop;
     if (nt_loop_fiber(loop) == NULL && nt_loop_may_run(loop))
@@ -189,18 +192,18 @@ nt_writer *netron_abi_call_begin(nt_call *call, const netron_proxy *proxy, unsig
     netron_err err = nt_slot_take(session, timeout_of(peer, &proxy->options), &slot);
     if (err != NETRON_OK) {
         fail_call(call, err);
-        return &call->writer;
+        return call;
     }
     if (!nt_session_begin(session, &call->writer, slot->id,
             (uint8_t)((unsigned)kind | NT_PACKET_IMPULSE))) {
         nt_slot_give_back(slot);
         fail_call(call, netron_last_error()->code);
-        return &call->writer;
+        return call;
     }
     call->slot = slot;
     call->session = session;
     put_prefix(&call->writer, remote, index, kind);
-    return &call->writer;
+    return call;
 }
 
 /* Send what was encoded. The slot is given back on an error. */
@@ -215,9 +218,11 @@ static netron_err send_call(nt_call *call)
 }
 
 /* A request that was collected: to the node itself, or from another thread. */
-static netron_err await_collected(nt_call *call, nt_load_fn load, void *result,
+static netron_err await_collected(const nt_call *begun, nt_load_fn load, void *result,
     nt_stream *stream, nt_stream **local_stream)
 {
+    nt_call own = *begun; /* others call meanwhile */
+    nt_call *call = &own;
     netron_peer *peer = call->proxy->peer;
     const netron_call_options *options = &call->proxy->options;
     netron_err err = call->writer.err;

@@ -48,6 +48,7 @@ static void *made(void *block)
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
 void *__real_realloc(void *block, size_t size);
 void __real_free(void *block);
 char *__real_strdup(const char *text);
@@ -55,6 +56,7 @@ char *__real_strndup(const char *text, size_t size);
 void *__real_mmap(void *at, size_t size, int rights, int flags, int fd, long offset);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_realloc(void *block, size_t size);
 void __wrap_free(void *block);
 char *__wrap_strdup(const char *text);
@@ -69,6 +71,11 @@ void *__wrap_malloc(size_t size)
 void *__wrap_calloc(size_t count, size_t size)
 {
     return fails() ? NULL : made(__real_calloc(count, size));
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return fails() ? NULL : made(__real_aligned_alloc(alignment, size));
 }
 
 void *__wrap_realloc(void *block, size_t size)
