@@ -24,6 +24,7 @@ static netron_err register_out(nt_session *session, nt_out *out, uint32_t id)
     NETRON_TRY(nt_idmap_put(&session->writers, id, out));
     out->session = session;
     out->id = id;
+    nt_credit_open(out);
     NT_COUNT_UP(session->config->stats->streams, 1);
     return NETRON_OK;
 }
@@ -125,6 +126,14 @@ static netron_err give_way(nt_out *out)
     return NETRON_OK;
 }
 
+void nt_out_wake(nt_out *out)
+{
+    nt_wait *wait = out->wait;
+    out->wait = NULL;
+    if (wait != NULL)
+        nt_wait_end(wait, NETRON_OK);
+}
+
 static netron_err wait_local(nt_out *out)
 {
     while (!out->is_gone && out->sink->queued_bytes > NT_STREAM_LOCAL_BYTES) {
@@ -143,6 +152,10 @@ static netron_err wait_room(nt_out *out)
 {
     if (out->is_local)
         return wait_local(out);
+    if (!nt_out_has_credit(out))
+        NETRON_TRY(nt_credit_wait(out, ctx_of(out)));
+    if (out->is_gone)
+        return NETRON_OK;
     if (nt_link_is_full(out->session->link)) {
         nt_link_flush(out->session->link);
         if (!out->is_gone && nt_link_is_full(out->session->link))
@@ -164,7 +177,8 @@ static bool begin_local(nt_out *out)
 static inline bool is_clear(const nt_out *out)
 {
     return out->request == NULL && !out->is_gone && !out->is_local && !ctx_of(out)->is_cancelled &&
-           out->since_turn < TURN_BYTES && !nt_link_is_full(out->session->link);
+           out->since_turn < TURN_BYTES && nt_out_has_credit(out) &&
+           !nt_link_is_full(out->session->link);
 }
 
 static nt_writer *begin_item(nt_out *out)
@@ -211,7 +225,10 @@ netron_err nt_out_end(nt_out *out)
         return nt_fail(NETRON_INVALID, "null cannot be an item of a stream to this peer: it would "
                                        "end there");
     nt_packet_trailer(&out->writer, out->id, out->index++);
-    out->since_turn += (uint32_t)nt_writer_size(&out->writer);
+    size_t size = nt_writer_size(&out->writer);
+    out->since_turn += (uint32_t)size;
+    out->left -= (int64_t)(size - NT_PACKET_HEAD);
+    out->count += out->is_counted;
     return nt_session_end(out->session, &out->writer);
 }
 
@@ -286,6 +303,7 @@ void nt_out_on_cancel(nt_session *session, uint32_t id)
     if (out == NULL)
         return;
     out->is_gone = true;
+    nt_out_wake(out);
     /* Whatever its handler waits for, nobody needs it any more. */
     if (out->request == NULL && out->owns_ctx)
         nt_ctx_cancel(out->ctx);

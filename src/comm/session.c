@@ -214,6 +214,10 @@ static void take_request(nt_session *session, nt_message *message, uint8_t flags
     case NETRON_PACKET_STREAM_CLOSE:
         nt_stream_on_error(session, payload, true);
         break;
+    case NETRON_PACKET_CREDIT:
+        if ((session->extensions & NT_EXTENSION_CREDIT) != 0)
+            nt_credit_take(session, nt_be_load32(message->data), payload);
+        break;
     case NETRON_PACKET_CANCEL:
         if ((session->extensions & NT_EXTENSION_CANCEL) != 0)
             take_cancel(session, message, nt_be_load32(message->data));

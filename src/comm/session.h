@@ -30,7 +30,7 @@ enum {
     NT_EXTENSION_PATTERNS = 1u << 5,
     NT_EXTENSION_RESUME = 1u << 6,
     /* What this node knows by now, and announces. */
-    NT_EXTENSIONS_HERE = NT_EXTENSION_INT64 | NT_EXTENSION_CANCEL
+    NT_EXTENSIONS_HERE = NT_EXTENSION_INT64 | NT_EXTENSION_CANCEL | NT_EXTENSION_CREDIT
 };
 
 typedef enum nt_session_state {
@@ -111,6 +111,7 @@ struct nt_session {
     uint32_t last_stream_id; /* of streams written here */
     uint32_t last_packet_id; /* of packets without an answer */
     size_t stream_bytes;     /* unread, in all readers */
+    size_t windows;          /* of all readers: how far their writers may be ahead */
 };
 
 typedef struct nt_room_wait {

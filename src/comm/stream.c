@@ -18,6 +18,7 @@ nt_stream *nt_stream_new(nt_loop *loop)
     }
     stream->loop = loop;
     stream->refs = 1;
+    stream->grant_at = SIZE_MAX;
     nt_reader_init_empty(&stream->plain, &stream->memory);
     return stream;
 }
@@ -71,6 +72,7 @@ static netron_err register_stream(nt_session *session, nt_stream *stream, uint32
     stream->session = session;
     stream->id = id;
     stream->refs++;
+    nt_credit_begin(stream);
     NT_COUNT_UP(session->config->stats->streams, 1);
     return NETRON_OK;
 }
@@ -120,6 +122,7 @@ static void close_table(nt_stream *stream)
     if (session->last_reader == stream)
         session->last_reader = NULL;
     session->stream_bytes -= stream->queued_bytes;
+    nt_credit_end(stream);
     NT_COUNT_DOWN(session->config->stats->streams, 1);
     stream->session = NULL;
     nt_stream_unref(stream);
@@ -232,11 +235,7 @@ void nt_stream_leave(nt_stream *stream)
         source->is_gone = true;
         source->sink = NULL;
         nt_stream_unref(stream);
-        if (source->wait != NULL) {
-            nt_wait *wait = source->wait;
-            source->wait = NULL;
-            nt_wait_end(wait, NETRON_OK);
-        }
+        nt_out_wake(source);
     }
     stream->is_ended = true;
     drop_items(stream);
@@ -435,6 +434,7 @@ void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason
         NT_COUNT_DOWN(session->config->stats->streams, 1);
         out->session = NULL;
         out->is_gone = true;
+        nt_out_wake(out);
     }
     nt_idmap_fini(&session->readers);
     nt_idmap_fini(&session->writers);
@@ -463,12 +463,8 @@ static void forget(nt_wait *wait)
 static void wake_source(nt_stream *stream)
 {
     nt_out *source = stream->source;
-    if (source == NULL || source->wait == NULL ||
-        stream->queued_bytes > NT_STREAM_LOCAL_BYTES / 2)
-        return;
-    nt_wait *wait = source->wait;
-    source->wait = NULL;
-    nt_wait_end(wait, NETRON_OK);
+    if (source != NULL && stream->queued_bytes <= NT_STREAM_LOCAL_BYTES / 2)
+        nt_out_wake(source);
 }
 
 nt_step nt_stream_next(nt_stream *stream, netron_ctx *ctx, nt_slice *item)

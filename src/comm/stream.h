@@ -22,7 +22,9 @@ typedef struct nt_out nt_out;
 
 enum {
     NT_STREAM_AHEAD_MAX = 10000,      /* items held back, as PROTOCOL.md §8 has it */
-    NT_STREAM_LOCAL_BYTES = 64 * 1024 /* what a local writer may be ahead */
+    NT_STREAM_LOCAL_BYTES = 64 * 1024, /* what a local writer may be ahead */
+    NT_CREDIT_FIRST = 64 * 1024,       /* bytes that a writer may send before it is told more */
+    NT_CREDIT_ITEM = NT_PACKET_TRAILER /* what an item costs beside its payload */
 };
 
 /* An item that came too early. */
@@ -42,6 +44,10 @@ struct nt_stream {
     uint32_t refs;       /* the reader's, and the table's or the source's */
     nt_chunk *first, *last; /* items: u32 size, payload */
     size_t queued_bytes;
+    size_t taken;        /* by the reader, in units of credit, since the last grant */
+    size_t grant_at;     /* so much: the next grant is due; SIZE_MAX: there is no credit */
+    size_t window;       /* how far the writer may be ahead; 0: no credit */
+    uint64_t granted;    /* the total that the writer has been told */
     nt_early *early;     /* by index */
     uint32_t early_count;
     nt_wait *wait;       /* the reader, when it waits */
@@ -62,11 +68,16 @@ struct nt_out {
     uint32_t id;
     uint32_t index;
     uint32_t since_turn; /* bytes written since others had their turn */
+    int64_t left;        /* credit: an item may begin while it is above 0 */
+    uint64_t granted;    /* the total that the reader has told */
+    bool is_counted;     /* it has told how many items it takes: */
+    uint64_t count;      /* written so far */
+    uint64_t items;      /* may be */
     bool is_live;
     bool is_gone;        /* the reader has left */
     bool is_local;
     bool owns_ctx;       /* ctx works for this stream alone: the reader's leaving cancels it */
-    nt_wait *wait;       /* a local writer that waits for its reader */
+    nt_wait *wait;       /* a writer that waits for its reader */
     netron_ctx *ctx;     /* for whom it writes */
     nt_writer writer;
 };
@@ -86,6 +97,9 @@ nt_stream *nt_stream_claim(nt_session *session, uint32_t id);
 void nt_stream_refuse(nt_session *session, nt_slice payload);
 /* A reader that is not open yet. */
 nt_stream *nt_stream_new(nt_loop *loop);
+/* The reader has taken so much that the writer must hear of it. */
+void nt_credit_grant(nt_stream *stream);
+
 /* The next item of the first chunk, if it is there: valid until the next call. */
 static inline bool nt_stream_pop(nt_stream *stream, nt_slice *item)
 {
@@ -99,6 +113,9 @@ static inline bool nt_stream_pop(nt_stream *stream, nt_slice *item)
     stream->queued_bytes -= size + sizeof size;
     if (stream->session != NULL)
         stream->session->stream_bytes -= size + sizeof size;
+    stream->taken += size + NT_CREDIT_ITEM;
+    if (__builtin_expect(stream->taken >= stream->grant_at, 0))
+        nt_credit_grant(stream);
     return true;
 }
 
@@ -119,7 +136,26 @@ void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason
 void nt_stream_push(nt_stream *stream, nt_slice item);
 void nt_stream_finish(nt_stream *stream, netron_err err, const char *message);
 
+/* ---- credit (credit.c) ---- */
+
+/* A reader of a connection begins and ends. */
+void nt_credit_begin(nt_stream *stream);
+void nt_credit_end(nt_stream *stream);
+/* A writer of a connection begins. */
+void nt_credit_open(nt_out *out);
+static inline bool nt_out_has_credit(const nt_out *out)
+{
+    return out->left > 0 && (!out->is_counted || out->count < out->items);
+}
+/* Wait until it has, or the reader has left. */
+NETRON_MUST_CHECK netron_err nt_credit_wait(nt_out *out, netron_ctx *ctx);
+/* From the wire. */
+void nt_credit_take(nt_session *session, uint32_t id, nt_slice payload);
+
 /* ---- writing ---- */
+
+/* Its writer may look again. */
+void nt_out_wake(nt_out *out);
 
 /* Answer `request` with a stream. NETRON_TOO_MANY, NETRON_NO_MEMORY. */
 NETRON_MUST_CHECK netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out);

@@ -167,6 +167,8 @@ static bool is_ours(nt_session *session, const nt_message *message)
         return find((nt_shard *)(void *)session->loop->crew, payload);
     case NETRON_PACKET_CANCEL:
         return nt_session_serves(session, nt_be_load32(message->data), payload.ptr[0] == 0xc3);
+    case NETRON_PACKET_CREDIT:
+        return nt_session_serves(session, nt_be_load32(message->data), true);
     default:
         return false;
     }
