@@ -126,6 +126,7 @@ typedef struct nt_reader {
      * NULL: everything is copied. */
     bool (*pin)(struct nt_reader *reader);
     void *owner;
+    struct nt_opener *opener; /* for whom streams are opened; NULL: none may be */
     size_t budget;         /* bytes that lists and maps may still take */
     uint32_t left;         /* arguments not yet read */
     netron_err err;        /* NETRON_INVALID: wrong type; NETRON_PROTOCOL: not MessagePack */
@@ -214,7 +215,9 @@ typedef enum nt_kind {
     NT_KIND_ENUM,   /* names */
     NT_KIND_LIST,   /* item */
     NT_KIND_MAP,    /* item; keys are text */
-    NT_KIND_OPT     /* item, or nothing */
+    NT_KIND_OPT,    /* item, or nothing */
+    NT_KIND_READABLE, /* a stream of items for who gets it to read */
+    NT_KIND_WRITABLE  /* … to write */
 } nt_kind;
 
 typedef struct nt_type nt_type;
@@ -233,7 +236,7 @@ struct nt_type {
     uint16_t count;            /* of fields or names */
     const nt_field *fields;    /* NT_KIND_STRUCT */
     const char *const *names;  /* NT_KIND_ENUM */
-    nt_type_fn item;           /* NT_KIND_LIST, MAP, OPT */
+    nt_type_fn item;           /* NT_KIND_LIST, MAP, OPT, READABLE, WRITABLE */
 };
 
 /* ---- contracts -------------------------------------------------------------------------- */

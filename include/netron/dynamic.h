@@ -104,7 +104,7 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_out_new(netron_peer *peer, bool l
 NETRON_API NETRON_MUST_CHECK netron_err netron_out_write(netron_out *out,
     const netron_value *item);
 /* The end: `err` NETRON_OK ends it, anything else breaks it with `reason` (may be NULL). The end is
- * freed. */
+ * freed; nobody may be writing to it. */
 NETRON_API void netron_out_end(netron_out *out, netron_err err, const char *reason);
 
 #ifdef __cplusplus

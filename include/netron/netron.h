@@ -13,6 +13,7 @@
 #include <netron/node.h>
 #include <netron/peer.h>
 #include <netron/service.h>
+#include <netron/stream.h>
 #include <netron/value.h>
 #include <netron/version.h>
 

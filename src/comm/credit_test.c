@@ -171,8 +171,11 @@ static void finish(netron_ctx *ctx, void *arg)
     (void)nt_out_finish(((fixture *)arg)->out, NETRON_OK, NULL);
 }
 
+/* The fiber that writes goes first: nobody ends a stream under it. */
 static void close_writer(fixture *f)
 {
+    if (f->far.link != NULL)
+        far_end_hang_up(&f->far);
     far_end_run(&f->far, finish, f);
     far_end_close(&f->far);
 }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "wire/fault.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -53,6 +54,30 @@ netron_err nt_out_open(nt_session *session, netron_ctx *ctx, uint32_t id, bool i
         return err;
     }
     *out = o;
+    return NETRON_OK;
+}
+
+void nt_out_join(nt_out *out, nt_stream *sink)
+{
+    sink->refs++;
+    sink->source = out;
+    out->sink = sink;
+}
+
+netron_err nt_out_open_local(nt_loop *loop, netron_ctx *ctx, nt_out **out, nt_stream **sink)
+{
+    nt_out *o = calloc(1, sizeof *o);
+    nt_stream *stream = o != NULL ? nt_stream_new(loop) : NULL;
+    if (stream == NULL) {
+        free(o);
+        return nt_no_memory();
+    }
+    o->loop = loop;
+    o->ctx = ctx;
+    o->is_live = o->is_local = true;
+    nt_out_join(o, stream);
+    *out = o;
+    *sink = stream;
     return NETRON_OK;
 }
 
@@ -138,10 +163,11 @@ static netron_err wait_local(nt_out *out)
 {
     while (!out->is_gone && out->sink->queued_bytes > NT_STREAM_LOCAL_BYTES) {
         nt_wait wait;
-        NETRON_TRY(nt_ctx_may_wait(out->ctx));
+        netron_ctx *ctx = ctx_of(out);
+        NETRON_TRY(nt_ctx_may_wait(ctx));
         nt_wait_init(&wait, out->loop);
         out->wait = &wait;
-        netron_err err = nt_wait_await(out->ctx, &wait);
+        netron_err err = nt_wait_await(ctx, &wait);
         out->wait = NULL;
         NETRON_TRY(err);
     }
@@ -268,6 +294,7 @@ static void send_break(nt_out *out, netron_err err, const char *reason)
 
 netron_err nt_out_finish(nt_out *out, netron_err err, const char *reason)
 {
+    nt_opener_forget_out(out);
     /* Nothing has left: an ordinary failure of the call. */
     if (out->request != NULL && err != NETRON_OK) {
         out->request->out = NULL;
@@ -277,9 +304,14 @@ netron_err nt_out_finish(nt_out *out, netron_err err, const char *reason)
     }
     if (out->request != NULL)
         send_reference(out);
-    if (err != NETRON_OK && reason == NULL)
-        reason = netron_last_error()->code == err ? netron_last_error()->message
-                                                  : netron_err_text(err);
+    /* The whole failure goes to the reader: the last one, unless it is put into words here. */
+    char words[512];
+    if (err != NETRON_OK && (reason != NULL || netron_last_error()->code != err)) {
+        (void)snprintf(words, sizeof words, "%s", reason != NULL ? reason : netron_err_text(err));
+        nt_fail(err, "%s", words);
+    }
+    if (err != NETRON_OK)
+        reason = netron_last_error()->message;
     if (out->is_local) {
         if (out->sink != NULL) {
             out->sink->source = NULL;

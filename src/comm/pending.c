@@ -261,8 +261,13 @@ static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
     nt_reader_init(&reader, payload, slot->memory);
     reader.budget = 4 * slot->session->config->link.max_message_bytes;
     reader.depth = slot->session->config->max_depth;
+    nt_opener opener = {.node = slot->session->config->node, .session = slot->session};
+    reader.opener = &opener;
     bool ok = slot->load != NULL ? slot->load(&reader, slot->result) : netron_abi_skip(&reader);
-    if (ok && reader.at != reader.end)
+    bool is_whole = ok && reader.at == reader.end;
+    if (NT_UNLIKELY(opener.opened != NULL || opener.asked != NULL))
+        is_whole ? nt_opener_release(&opener) : nt_opener_close(&opener);
+    if (ok && !is_whole)
         return nt_fail(NETRON_PROTOCOL, "an answer has surplus bytes");
     if (ok) {
         netron_err err = open_unclaimed(slot);

@@ -22,12 +22,15 @@ void nt_request_init(nt_request *request, nt_loop *loop, netron *node)
     request->chunk = NULL;
     request->service = request->member = NULL;
     request->out = NULL;
+    request->opener = (nt_opener){.node = node};
     request->local = NULL;
 }
 
 void nt_request_fini(nt_request *request)
 {
     nt_loop *loop = request->ctx.loop;
+    if (NT_UNLIKELY(request->opener.opened != NULL || request->opener.asked != NULL))
+        nt_opener_close(&request->opener);
     if (request->pinned != NULL) {
         loop->pinned_bytes -= request->pinned_bytes;
         nt_chunk_unref(&loop->chunks, request->pinned);
@@ -113,15 +116,11 @@ void nt_local_answered(nt_local *local)
 
 void nt_local_answer_stream(nt_local *local, nt_out *out)
 {
-    nt_stream *stream = nt_stream_new(out->loop);
-    if (stream == NULL) {
+    local->stream = nt_stream_new(out->loop);
+    if (local->stream == NULL)
         out->is_gone = true;
-    } else {
-        stream->refs++;
-        stream->source = out;
-        out->sink = stream;
-        local->stream = stream;
-    }
+    else
+        nt_out_join(out, local->stream);
     nt_local_answered(local);
 }
 
@@ -222,7 +221,7 @@ void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
     nt_request request NT_UNINITIALIZED;
     nt_reader args NT_UNINITIALIZED;
     nt_request_init(&request, session->loop, session->config->node);
-    request.session = session;
+    request.session = request.opener.session = session;
     request.id = nt_be_load32(message->data);
     request.type = flags & NT_PACKET_TYPE;
     request.chunk = message->chunk;
@@ -232,6 +231,7 @@ void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
         &request.ctx.memory);
     args.pin = nt_request_pin;
     args.owner = &request;
+    args.opener = &request.opener;
     args.budget = 4 * session->config->link.max_message_bytes;
     args.depth = session->config->max_depth;
     netron_err err;

@@ -109,6 +109,7 @@ struct nt_session {
     struct nt_stream *last_reader; /* of those: the one that a chunk came for last, or NULL */
     nt_idmap writers;     /* nt_out by id */
     uint32_t last_stream_id; /* of streams written here */
+    uint32_t last_asked_id;  /* of streams that the peer is asked to write */
     uint32_t last_packet_id; /* of packets without an answer */
     size_t stream_bytes;     /* unread, in all readers */
     size_t windows;          /* of all readers: how far their writers may be ahead */
@@ -143,6 +144,14 @@ static inline uint32_t nt_packet_id(nt_session *session)
     return id;
 }
 
+/* Who streams are opened for while a call or an answer is decoded. */
+typedef struct nt_opener {
+    netron *node;
+    nt_session *session;      /* NULL: the node itself */
+    struct nt_stream *opened; /* in a list: what is left when a handler returns */
+    struct nt_out *asked;     /* likewise, streams to write */
+} nt_opener;
+
 /* A request being served, on the stack of its fiber. `ctx` is what the handler gets. */
 struct nt_request {
     netron_ctx ctx; /* first: the public type is this one */
@@ -158,6 +167,7 @@ struct nt_request {
     size_t pinned_bytes;
     nt_chunk *chunk;     /* the input it came in */
     nt_writer reply;
+    nt_opener opener;
     const void *service; /* for the service layer: what is called */
     const void *member;
     struct nt_out *out;  /* of a generator */

@@ -226,6 +226,7 @@ void nt_stream_refuse(nt_session *session, nt_slice payload)
 
 void nt_stream_leave(nt_stream *stream)
 {
+    nt_opener_forget_stream(stream);
     stream->has_left = true;
     if (stream->session != NULL)
         send_cancel(stream->session, stream->id);

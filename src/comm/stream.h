@@ -39,6 +39,8 @@ struct nt_stream {
     nt_loop *loop;
     nt_session *session; /* NULL: local, or the connection is gone */
     nt_out *source;      /* of a local stream */
+    nt_opener *opener;   /* of whose list it is one, or NULL */
+    nt_stream *next_opened;
     uint32_t id;
     uint32_t next_index;
     uint32_t refs;       /* the reader's, and the table's or the source's */
@@ -65,6 +67,8 @@ struct nt_out {
     nt_session *session; /* NULL: local, or the connection is gone */
     nt_stream *sink;     /* of a local stream */
     nt_request *request; /* the call it answers, until its reference has left */
+    nt_opener *opener;   /* of whose list it is one, or NULL */
+    nt_out *next_asked;
     uint32_t id;
     uint32_t index;
     uint32_t since_turn; /* bytes written since others had their turn */
@@ -126,6 +130,16 @@ nt_step nt_stream_next(nt_stream *stream, netron_ctx *ctx, nt_slice *item);
 void nt_stream_leave(nt_stream *stream);
 void nt_stream_unref(nt_stream *stream);
 
+/* It goes when its opener does, unless the reader leaves before. */
+void nt_stream_opened_by(nt_stream *stream, nt_opener *opener);
+void nt_out_opened_by(nt_out *out, nt_opener *opener);
+void nt_opener_forget_stream(nt_stream *stream);
+void nt_opener_forget_out(nt_out *out);
+/* The handler has returned: what it did not end is left, and broken. */
+void nt_opener_close(nt_opener *opener);
+/* An answer was decoded: its streams are the caller's from now on. */
+void nt_opener_release(nt_opener *opener);
+
 /* From the wire. */
 void nt_stream_on_chunk(nt_session *session, nt_slice payload, uint8_t flags);
 void nt_stream_on_error(nt_session *session, nt_slice payload, bool is_close);
@@ -154,6 +168,8 @@ void nt_credit_take(nt_session *session, uint32_t id, nt_slice payload);
 
 /* ---- writing ---- */
 
+/* Join the ends of a stream that stays here. */
+void nt_out_join(nt_out *out, nt_stream *sink);
 /* Its writer may look again. */
 void nt_out_wake(nt_out *out);
 
@@ -163,6 +179,9 @@ NETRON_MUST_CHECK netron_err nt_out_answer(nt_request *request, bool is_live, nt
  * that writes does so for its own. */
 NETRON_MUST_CHECK netron_err nt_out_open(nt_session *session, netron_ctx *ctx, uint32_t id,
     bool is_live, nt_out **out);
+/* Both ends of a stream that stays here. The reader's reference is the caller's. */
+NETRON_MUST_CHECK netron_err nt_out_open_local(nt_loop *loop, netron_ctx *ctx, nt_out **out,
+    nt_stream **sink);
 /* One item: begin (suspends while there is no room), write, end. NULL: the reader has left, or the
  * call failed; end says so. */
 nt_writer *nt_out_begin(nt_out *out);

@@ -50,6 +50,7 @@ static void serve(netron_peer *peer, nt_local *local, uint8_t type, nt_slice pay
     nt_reader_init(&args, payload, &request.ctx.memory);
     args.budget = 4 * peers->config.link.max_message_bytes;
     args.depth = peers->config.max_depth;
+    args.opener = &request.opener;
     uint32_t count;
     netron_err err = NETRON_PROTOCOL;
     /* A generator's reference leaves before its fiber suspends. Inside another request, on whose fiber
@@ -109,9 +110,12 @@ static netron_err decode(netron_peer *peer, nt_local *local, nt_load_fn load, vo
     nt_reader reader NT_UNINITIALIZED;
     nt_reader_init(&reader, answer, memory);
     reader.budget = 4 * peer->peers->config.link.max_message_bytes;
-    if (load == NULL || load(&reader, result))
-        return NETRON_OK;
-    return nt_fault_of_reader(&reader, NETRON_UNPROCESSABLE, "the result");
+    nt_opener opener = {.node = peer->peers->node};
+    reader.opener = &opener;
+    bool ok = load == NULL || load(&reader, result);
+    if (opener.opened != NULL)
+        ok ? nt_opener_release(&opener) : nt_opener_close(&opener);
+    return ok ? NETRON_OK : nt_fault_of_reader(&reader, NETRON_UNPROCESSABLE, "the result");
 }
 
 /* ---- on a fiber of its own ---- */

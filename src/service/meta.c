@@ -36,6 +36,8 @@ static const char *js_name(const nt_type *type)
     case NT_KIND_ANY:
     case NT_KIND_STRUCT:
     case NT_KIND_MAP:
+    case NT_KIND_READABLE:
+    case NT_KIND_WRITABLE:
         break;
     }
     return "Object";
@@ -147,11 +149,16 @@ static bool has_type(const type_set *set, const nt_type *type)
     return false;
 }
 
+static bool is_stream(const nt_type *type)
+{
+    return type->kind == NT_KIND_READABLE || type->kind == NT_KIND_WRITABLE;
+}
+
 /* A list, map or optional with a name of its own; list_i64 and the like explain themselves. */
 static bool is_named_container(const nt_type *type)
 {
-    if (type->item == NULL)
-        return false;
+    if (type->item == NULL || is_stream(type))
+        return type->item != NULL;
     const char *prefix = type->kind == NT_KIND_LIST ? "list_"
                          : type->kind == NT_KIND_MAP ? "map_"
                                                      : "opt_";
@@ -194,7 +201,9 @@ static void put_container(nt_writer *writer, const nt_type *type)
     put_entry(writer, "kind",
         type->kind == NT_KIND_LIST  ? "list"
         : type->kind == NT_KIND_MAP ? "map"
-                                    : "opt");
+        : type->kind == NT_KIND_OPT ? "opt"
+        : type->kind == NT_KIND_READABLE ? "readable"
+                                         : "writable");
     put_entry(writer, "item", type->item()->name);
 }
 

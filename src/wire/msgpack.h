@@ -44,6 +44,7 @@ static inline void nt_reader_init(nt_reader *reader, nt_slice in, netron_scope *
     reader->memory = memory;
     reader->pin = NULL;
     reader->owner = NULL;
+    reader->opener = NULL;
     reader->budget = (size_t)64 << 20;
     reader->left = 0;
     reader->err = NETRON_OK;

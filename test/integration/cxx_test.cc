@@ -8,12 +8,16 @@
 #include <string>
 #include <vector>
 
-NETRON_SERVICE(shop, "shop@1.0.0", price, fail, retry, items, note, sold);
+NETRON_READ_END(amounts, f64);
+NETRON_WRITE_END(receipts, str);
+NETRON_SERVICE(shop, "shop@1.0.0", price, fail, retry, items, sum, bill, note, sold);
 NETRON_METHOD(shop, price, f64, (str, name), (u32, count, 1));
 NETRON_METHOD(shop, fail, none, (str, how));
 /* Throws `name`, catches it, waits `ms` inside the catch block, and tells what it then rethrows. */
 NETRON_METHOD(shop, retry, str, (str, name), (u32, ms));
 NETRON_STREAM(shop, items, str, (u32, n), (u32, throw_at));
+NETRON_METHOD(shop, sum, f64, (amounts, list));
+NETRON_METHOD(shop, bill, none, (receipts, to));
 NETRON_PROP_RW(shop, note, str);
 NETRON_EVENT(shop, sold, (str, name), (f64, price));
 
@@ -62,6 +66,22 @@ struct guard {
 };
 
 } // namespace
+
+netron_err shop__sum_impl(netron_ctx *, shop__self *, amounts list, double *result)
+{
+    netron_err err;
+    *result = 0;
+    netron_each(price, &err, list)
+        *result += price;
+    return err;
+}
+
+netron_err shop__bill_impl(netron_ctx *, shop__self *, receipts to)
+{
+    NETRON_TRY(receipts__write(&to, netron_s("one")));
+    receipts__end(&to, NETRON_OK, nullptr);
+    return NETRON_OK;
+}
 
 netron_err shop__price_impl(netron_ctx *ctx, shop__self *, netron_str name, uint32_t count,
     double *result)
@@ -133,7 +153,7 @@ netron_err shop__note_set_impl(netron_ctx *, shop__self *self, netron_str value)
     self->note = text_of(value);
     return NETRON_OK;
 }
-NETRON_PROVIDE(shop, price, fail, retry, items, note, sold);
+NETRON_PROVIDE(shop, price, fail, retry, items, sum, bill, note, sold);
 
 namespace {
 
@@ -202,6 +222,27 @@ void check_streams(nodes &n)
     /* The generator's objects are destroyed before the next call is answered. */
     CLAIM(shop_fail(&n.proxy, netron_s("")) == NETRON_GONE);
     CLAIM(n.self.destroyed == before + 2);
+}
+
+void check_ends(nodes &n)
+{
+    amounts list;
+    amounts__writer to;
+    double sum = 0;
+    CLAIM(amounts__open(n.peer, &list, &to) == NETRON_OK);
+    shop__sum_future call = shop__sum_start(&n.proxy, list);
+    for (int i = 1; i <= 4; i++)
+        CLAIM(amounts__write(&to, i * 0.5) == NETRON_OK);
+    amounts__end(&to, NETRON_OK, nullptr);
+    CLAIM(shop__sum_wait(&call, &sum) == NETRON_OK && sum > 4.99 && sum < 5.01);
+    receipts out;
+    receipts__reader from;
+    netron_str receipt;
+    CLAIM(receipts__open(n.peer, &out, &from) == NETRON_OK);
+    CLAIM(shop_bill(&n.proxy, out) == NETRON_OK);
+    CLAIM(receipts__next(&from, &receipt) && text_of(receipt) == "one");
+    CLAIM(!receipts__next(&from, &receipt));
+    CLAIM(receipts__close(&from) == NETRON_OK);
 }
 
 /* Several handlers wait inside their catch blocks at once, in no order of nesting. */
@@ -281,6 +322,7 @@ int main()
     check_answers(n);
     check_throwing(n);
     check_streams(n);
+    check_ends(n);
     check_fibers_in_catch_blocks(n);
     check_spawned_fibers_in_catch_blocks(n);
     shop__release(&n.proxy);
