@@ -43,7 +43,7 @@ class Settings:
 
 
 QUICK = Settings(seconds=0.2, warm_up=0.1, rounds=2, peer_rounds=1, few_rounds=1, repeats=1, repeating=15.0,
-                 enough=110.0, patience=20.0, items=300000, bytes=1 << 27, bytes_later=1 << 27,
+                 enough=110.0, patience=40.0, items=300000, bytes=1 << 27, bytes_later=1 << 27,
                  stream_bytes=1 << 27, idle=2000, subscribers=1000, memory_calls=500000)
 
 
