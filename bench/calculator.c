@@ -78,6 +78,12 @@ netron_err calculator__publish_impl(netron_ctx *ctx, calculator__self *self, uin
     return NETRON_OK;
 }
 
+netron_err calculator__linger_impl(netron_ctx *ctx, calculator__self *self, uint32_t ms)
+{
+    (void)self;
+    return netron_sleep(ctx, ms);
+}
+
 NETRON_ACCESS(calculator, memory);
 
 netron_err calculator__memory_get_impl(netron_ctx *ctx, calculator__self *self, uint64_t *value)
@@ -90,7 +96,7 @@ netron_err calculator__memory_get_impl(netron_ctx *ctx, calculator__self *self, 
 }
 
 NETRON_PROVIDE_CONCURRENT(calculator, add, add_later, burn, range, download, upload, publish, published,
-    memory);
+    memory, linger);
 
 netron_err bench_expose(netron *node)
 {

@@ -39,7 +39,8 @@ static run_fn find_mode(const char *name)
     } modes[] = {{"calls", run_calls}, {"stream", client_run_stream},
         {"download", client_run_download}, {"upload", client_run_upload},
         {"events", client_run_events}, {"idle", client_run_idle}, {"services", client_run_services},
-        {"many", client_run_many}};
+        {"many", client_run_many},
+        {"death", client_run_death}, {"beside", client_run_beside}};
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
         if (strcmp(modes[i].name, name) == 0)
             return modes[i].run;
@@ -72,7 +73,8 @@ int main(int argc, char **argv)
 {
     bench_client client = {0};
     client.options = bench_parse(
-        argc, argv, "calls|services|stream|download|upload|events|idle|many URL [OPTION]...");
+        argc, argv, "calls|services|stream|download|upload|events|idle|many|death|beside URL "
+                    "[OPTION]...");
     client.run = find_mode(client.options.mode);
     bool is_memory = strncmp(client.options.url, "memory://", 9) == 0;
     bench_raise_files();

@@ -36,6 +36,12 @@ void client_run_stream(bench_client *client);
 void client_run_download(bench_client *client);
 void client_run_upload(bench_client *client);
 
+/* client_death.c: calls in flight, and the server is killed. */
+void client_run_death(bench_client *client);
+
+/* client_beside.c: calls beside a stream on the same connection. Prints its result itself. */
+void client_run_beside(bench_client *client);
+
 /* client_many.c: connections that are idle, connections that hear events, and very many of them. */
 void client_run_idle(bench_client *client);
 void client_run_events(bench_client *client);

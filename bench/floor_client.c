@@ -3,6 +3,7 @@
  */
 #include "floor.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -210,6 +211,28 @@ static void run_upload(void)
         bench_fail("the server has got another number of bytes");
 }
 
+/* ---- the server is killed ---- */
+
+static void run_death(void)
+{
+    unsigned server = options.server;
+    if (server == 0)
+        bench_fail("death needs --server PID");
+    open_lanes(FLOOR_CALLS, 0, 1);
+    ask(lanes, 1);
+    while (lanes->answered == 0)
+        take(lanes);
+    options.server = 0; /* its processor time dies with it */
+    bench_start(&meter, &options);
+    bench_begin(&meter);
+    if (kill((pid_t)server, SIGKILL) != 0)
+        bench_fail("process %u cannot be killed", server);
+    if (bench_receive(lanes->fd, in, sizeof in) > 0)
+        bench_fail("an answer to nothing");
+    meter.done++;
+    bench_end(&meter);
+}
+
 /* ---- many connections ---- */
 
 static void answer_events(lane *l)
@@ -277,8 +300,10 @@ int main(int argc, char **argv)
         const char *mode;
         void (*run)(void);
     } modes[] = {{"calls", run_calls}, {"stream", run_stream}, {"download", run_download},
-        {"upload", run_upload}, {"events", run_events}, {"idle", run_idle}};
-    options = bench_parse(argc, argv, "calls|stream|download|upload|events|idle URL [OPTION]...");
+        {"upload", run_upload}, {"events", run_events}, {"idle", run_idle},
+        {"death", run_death}};
+    options =
+        bench_parse(argc, argv, "calls|stream|download|upload|events|idle|death URL [OPTION]...");
     lanes = calloc(options.connections, sizeof *lanes);
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         if (lanes == NULL || strcmp(modes[i].mode, options.mode) != 0)

@@ -66,6 +66,7 @@ static const struct option {
     {"--calls", parse_count, offsetof(bench_options, calls)},
     {"--items", parse_count, offsetof(bench_options, items)},
     {"--bytes", parse_count, offsetof(bench_options, bytes)},
+    {"--rate", parse_count, offsetof(bench_options, rate)},
     {"--request", parse_few, offsetof(bench_options, request)},
     {"--reply", parse_few, offsetof(bench_options, reply)},
     {"--services", parse_few, offsetof(bench_options, services)},
@@ -97,6 +98,7 @@ bench_options bench_parse(int argc, char **argv, const char *about)
         .seconds = 1,
         .items = 1000000,
         .bytes = 1 << 28,
+        .rate = 100 << 20,
         .request = 60,
         .reply = 12};
     const char *words[2];
@@ -240,6 +242,52 @@ void bench_print(bench_meter *meter)
         (double)(meter->ended_cpu_ns - meter->begun_cpu_ns) / calls,
         (double)(meter->ended_server_ns - meter->begun_server_ns) / calls);
     fflush(stdout);
+}
+
+/* ---- memory ---- */
+
+static FILE *open_of_process(unsigned pid, const char *name, const char *mode)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%u/%s", pid, name);
+    FILE *file = fopen(path, mode);
+    if (file == NULL)
+        bench_fail("%s: %s", path, strerror(errno));
+    return file;
+}
+
+/* A line "NAME:  123 kB" of /proc/PID/status. */
+static uint64_t status_bytes(unsigned pid, const char *name)
+{
+    char line[256];
+    size_t size = strlen(name);
+    unsigned long long kib;
+    FILE *file = open_of_process(pid, "status", "re");
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, name, size) == 0 && sscanf(line + size, ": %llu kB", &kib) == 1) {
+            fclose(file);
+            return kib * 1024;
+        }
+    }
+    bench_fail("/proc/%u/status has no %s", pid, name);
+}
+
+uint64_t bench_resident(unsigned pid)
+{
+    return status_bytes(pid, "VmRSS");
+}
+
+uint64_t bench_resident_peak(unsigned pid)
+{
+    return status_bytes(pid, "VmHWM");
+}
+
+void bench_forget_peak(unsigned pid)
+{
+    FILE *file = open_of_process(pid, "clear_refs", "we");
+    bool is_written = fputs("5", file) >= 0;
+    if (fclose(file) != 0 || !is_written)
+        bench_fail("/proc/%u/clear_refs: %s", pid, strerror(errno));
 }
 
 /* ---- the rest ---- */

@@ -26,6 +26,7 @@ typedef struct bench_options {
     uint64_t calls;    /* 0: go by time; else end after so many, without a warm-up */
     uint64_t items;    /* of one stream; events of one round */
     uint64_t bytes;    /* of one bulk transfer */
+    uint64_t rate;     /* bytes of a stream in a second */
     unsigned request;  /* bytes of a call on the wire */
     unsigned reply;    /* bytes of its answer; of an item */
     unsigned services; /* that are called in turn */
@@ -64,6 +65,11 @@ bool bench_is_over(bench_meter *meter);
 void bench_print(bench_meter *meter);
 
 uint64_t bench_now_ns(void);
+
+/* Bytes that a process holds in memory now, and the most it has held since it was told to forget that. */
+uint64_t bench_resident(unsigned pid);
+uint64_t bench_resident_peak(unsigned pid);
+void bench_forget_peak(unsigned pid);
 
 /* Let this process open as many files as it may. How many that is. */
 unsigned bench_raise_files(void);

@@ -30,7 +30,7 @@ PEER = """
 from harness.peer import Peer
 PEER = Peer(name="{name}", title="The peer {name}", packages=("lib{name}-dev",), url="tcp://127.0.0.1:1",
             shapes=("64",), programs={programs}, server=("python3", "-c", {server!r}),
-            client=("python3", "-c", {client!r}))
+            client=("python3", "-c", {client!r}){options})
 """
 LISTEN = "import os, time; print('listening on tcp://127.0.0.1:1', flush=True); "
 GOOD = """print('{{"calls":9,"seconds":1,"rate":9,"total":9,"client_cpu_ns":1,"server_cpu_ns":1}}')"""
@@ -47,9 +47,10 @@ class WithPeer(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
 
-    def make_peer(self, name, server=LISTEN + "time.sleep(60)", client=GOOD, programs=()):
+    def make_peer(self, name, server=LISTEN + "time.sleep(60)", client=GOOD, programs=(), options=""):
         (self.folder / name).mkdir()
-        text = PEER.format(name=name, server=server, client=client, programs=programs)
+        text = PEER.format(name=name, server=server, client=client, programs=programs,
+                           options=options)
         (self.folder / name / "peer.py").write_text(text, encoding="utf-8")
 
     def run_peer(self, name, *more):
@@ -102,6 +103,24 @@ class TestRun(WithPeer):
         self.assertRegex(done.stdout, r"\| 8\s000 `ws-suspended-8000` \|")
         drawn = (self.folder / "out-growth.svg").read_text(encoding="utf-8")
         self.assertEqual(drawn.count("<polyline"), 4)
+
+    def test_the_number_of_rounds_holds_for_all(self):
+        file = self.folder / "out.json"
+        self.make_peer("slow", options=", is_slow=True")
+        done = run("--peers", self.folder, "--only", "slow-64", "--quick", "--seconds", "0.05", "--rounds", "2",
+                   "--json", file)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        result = json.loads(file.read_text(encoding="utf-8"))
+        self.assertEqual({one["name"]: len(one["samples"]) for one in result["subjects"]},
+                         {"slow-64": 2, "floor-ws-64": 2})
+        self.assertGreater(result["settings"]["enough"], 1e6)
+        self.assertRegex(done.stderr, r"\[ +\d+ s\] 2 of 2, round 2 of 2  slow-64")
+
+    def test_numbers_of_rounds_that_make_no_sense_are_refused(self):
+        for words in (["--rounds", "0"], ["--rounds", "1.5"], ["--seconds", "-1"], ["--seconds", "nan"]):
+            done = run("--only", "ws-64", *words)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn(words[0], done.stderr)
 
     def test_an_unknown_name_is_said(self):
         done = run("--only", "no-such-thing")
@@ -163,6 +182,109 @@ class TestRun(WithPeer):
             os.kill(server, 0)
 
 
+class TestRounds(unittest.TestCase):
+    """Which runs a campaign makes, with a bench that makes none."""
+
+    class Bench:
+        """Each of its runs is disturbed as much as is said, and says that it took two seconds."""
+
+        def __init__(self, settings, others=0.0):
+            self.settings, self.others, self.made = settings, others, []
+
+        def run(self, subject, number):
+            self.made.append((number, subject.name))
+            return measure.Sample(value=1.0, others=self.others, took=2.0)
+
+    def campaign(self, names, others=0.0, **settings):
+        catalogue = {**subjects.floors(), **{subject.name: subject for subject in subjects.ours()}}
+        bench = self.Bench(measure.Settings(**settings), others)
+        campaign = measure.Campaign(bench, catalogue, lambda *_: None)
+        campaign.run([catalogue[name] for name in names])
+        return campaign
+
+    def test_few_rounds_are_spread_over_all(self):
+        self.assertEqual([number for number in range(9) if measure.takes_part(number, 3, 9)], [0, 3, 6])
+        for rounds in range(1, 12):
+            for wanted in range(1, rounds + 1):
+                part = [number for number in range(rounds) if measure.takes_part(number, wanted, rounds)]
+                self.assertEqual((len(part), part[0]), (wanted, 0))
+
+    def test_what_grows_is_measured_in_few_rounds_and_what_is_steady_in_one(self):
+        campaign = self.campaign(["ws-64-one-write", "ws-inflight-10", "ws-idle"], rounds=6, few_rounds=2)
+        self.assertEqual({name: len(samples) for name, samples in campaign.samples.items()},
+                         {"ws-64-one-write": 6, "ws-inflight-10": 2, "ws-idle": 1})
+
+    def test_each_run_stands_right_behind_its_floors(self):
+        made = self.campaign(["ws-64", "ws-1"], rounds=2).bench.made
+        for subject in ("64", "1"):
+            for number in range(2):
+                at = made.index((number, f"ws-{subject}"))
+                self.assertEqual(made[at - 2:at], [(number, f"floor-ws-{subject}"),
+                                                   (number, f"floor-ws-{subject}-epoll")])
+
+    def test_slow_peers_take_part_in_few_rounds(self):
+        campaign = measure.Campaign(self.Bench(measure.Settings(rounds=9, peer_rounds=5, few_rounds=3)), {}, None)
+        rounds = {subject.name: campaign.rounds_of(subject) for one in peer.load()
+                  for subject in one.subjects(pathlib.Path("/"))}
+        self.assertEqual((rounds["moleculer-64"], rounds["redis-64"], rounds["redis-idle"]), (3, 5, 1))
+
+    def test_repeats_have_a_bound_each_and_one_together(self):
+        campaign = self.campaign(["ws-64-one-write"], others=1.0, rounds=1, repeats=3, repeating=100.0)
+        self.assertEqual((campaign.repeated, len(campaign.bench.made)), (3, 2 * 4))
+        # Four seconds each, with the floor: of ten there are two in the first round, and none later.
+        campaign = self.campaign(["ws-64-one-write"], others=1.0, rounds=5, repeats=3, repeating=10.0)
+        self.assertEqual((campaign.repeated, campaign.repeating), (2, 8.0))
+        self.assertEqual(len(campaign.samples["ws-64-one-write"]), 5)
+        self.assertEqual(campaign.disturbed, 5)
+
+    def test_when_there_was_time_enough_everything_is_still_measured_once(self):
+        campaign = self.campaign(["ws-64", "ws-1"], rounds=3, enough=0.0)
+        self.assertEqual({name: len(samples) for name, samples in campaign.samples.items()},
+                         {"ws-64": 1, "ws-1": 1})
+        self.assertEqual(campaign.left_out, 4)
+
+    def test_a_row_says_of_how_many_runs_it_is(self):
+        subject = subjects.ours()[0]
+        calm, other = measure.Sample(value=1.0), measure.Sample(value=1.0, others=1.0)
+        self.assertEqual(report.cell_runs(report.Row(subject, [calm, calm, other])), "2 of 3")
+        self.assertEqual(report.cell_runs(report.Row(subject, [other, other])), "2")
+        self.assertIn("| runs |", report.table(subject.shape, "", [report.Row(subject, [calm])])[2])
+
+
+class TestPrograms(unittest.TestCase):
+    def run_one(self, name, **settings):
+        programs = pathlib.Path(BUILD).resolve() / "bench"
+        subject = next(one for one in [*subjects.floors().values(), *subjects.ours()] if one.name == name)
+        with tempfile.TemporaryDirectory() as folder:
+            bench = measure.Bench(dataclasses.replace(measure.QUICK, seconds=0.05, **settings), programs, folder,
+                                  {"ws_request": 60, "ws_reply": 12})
+            return subject, bench.run(subject)
+
+    def test_all_calls_of_a_killed_server_fail(self):
+        for name, calls in (("death", 20), ("floor-ws-death", 1)):
+            _, sample = self.run_one(name, lost=20)
+            self.assertEqual(sample.calls, calls)
+            self.assertGreater(sample.value, 0)
+
+    def test_calls_beside_a_stream_are_told_apart_from_those_alone(self):
+        subject, sample = self.run_one("stream-beside-calls", stream_bytes=1 << 22, stream_rate=1 << 24)
+        self.assertEqual(sample.extra["stream_bytes"], 1 << 22)
+        self.assertGreaterEqual(sample.extra["p99_ns"], sample.extra["p50_ns"])
+        self.assertEqual(sample.value, sample.extra["p50_ns"] / sample.extra["alone_p50_ns"])
+        drawn = report.latency_table(subject.shape, "", [report.Row(subject, [sample])])
+        self.assertIn("`stream-beside-calls`", drawn[-2])
+        self.assertEqual(drawn[2].count("|"), drawn[-2].count("|"))
+
+    def test_a_stream_that_fails_beside_calls_is_reported(self):
+        with self.assertRaisesRegex(process.Failed, "needs --server PID and a --rate above 0"):
+            self.run_one("stream-beside-calls", stream_rate=0)
+
+    def test_bulk_with_the_baseline_mask_arrives(self):
+        for name in ("baseline-download", "baseline-upload"):
+            _, sample = self.run_one(name, bytes=1 << 22)
+            self.assertEqual(sample.calls, (1 << 22) >> 16)
+
+
 class TestParts(unittest.TestCase):
     def test_quartiles(self):
         self.assertEqual(report.quartiles([3, 1]), (1, 2, 3))
@@ -207,7 +329,7 @@ class TestParts(unittest.TestCase):
             for name in (*one.shapes, *one.more, *one.minor):
                 self.assertIn(name, subjects.SHAPES, one.name)
             self.assertTrue(set(one.more) | set(one.minor) <= set(one.shapes), one.name)
-            for name in one.most:
+            for name in (*one.most, *one.least):
                 self.assertTrue(hasattr(settings, name), one.name)
             self.assertTrue(one.packages, one.name)
 
@@ -216,6 +338,45 @@ class TestParts(unittest.TestCase):
         subject = dataclasses.replace(subjects.ours()[0], client=("client", "{items}", "{idle}"),
                                       most={"items": 7, "idle": 1 << 30})
         self.assertEqual(bench.client(subject, None), ["client", "7", str(measure.QUICK.idle)])
+
+    def test_a_peer_may_need_more_of_a_thing(self):
+        bench = measure.Bench(measure.QUICK, "/bin", "/tmp", {})
+        subject = dataclasses.replace(subjects.ours()[0], client=("client", "{warm_up}", "{seconds}"),
+                                      least={"warm_up": 7.0, "seconds": 0.0})
+        self.assertEqual(bench.client(subject, None), ["client", "7.0", str(measure.QUICK.seconds)])
+
+    def test_bulk_is_less_in_later_rounds_and_never_more_than_a_peer_takes(self):
+        bench = measure.Bench(measure.Settings(bytes=100, bytes_later=50), "/bin", "/tmp", {})
+        subject = dataclasses.replace(subjects.ours()[0], client=("client", "{bytes}"))
+        self.assertEqual([bench.client(subject, None, number)[1] for number in (0, 1, 2)], ["100", "50", "50"])
+        subject = dataclasses.replace(subject, most={"bytes": 70})
+        self.assertEqual([bench.client(subject, None, number)[1] for number in (0, 1)], ["70", "50"])
+
+    def test_a_quick_run_has_bounds_and_so_has_a_full_one(self):
+        for settings in (measure.QUICK, measure.Settings()):
+            self.assertLessEqual(max(settings.peer_rounds, settings.few_rounds), settings.rounds)
+        self.assertLess(measure.QUICK.enough + measure.QUICK.repeating, 150)
+        self.assertLess(measure.Settings().enough + measure.Settings().repeating, 25 * 60)
+
+    def test_nothing_is_loaded_that_swallows_interrupts(self):
+        code = "import runpy, sys; runpy.run_path('run'); print('logging' in sys.modules)"
+        done = subprocess.run([sys.executable, "-B", "-c", code], cwd=BENCH, capture_output=True, text=True, check=True,
+                              env={**os.environ, "PYTHONPATH": str(BENCH)})
+        self.assertEqual(done.stdout, "False\n")
+
+    def test_peers_are_built_at_the_same_time_and_each_tells_what_is_wrong(self):
+        def failing(_):
+            raise process.Failed("it has no compiler")
+        made = [peer.Peer(name=name, title=name, packages=("x",), client=(), server=(), url="") for name in "abc"]
+        object.__setattr__(made[1], "make", failing)
+        for one in (made[0], made[2]):
+            object.__setattr__(one, "make", lambda _: None)
+        self.assertEqual(peer.make_all(made, pathlib.Path("/")),
+                         [(made[0], ""), (made[1], "it has no compiler"), (made[2], "")])
+
+    def test_every_peer_is_in_a_quick_run(self):
+        for one in peer.load():
+            self.assertTrue(set(one.shapes) - set(one.minor), one.name)
 
     def test_what_a_server_has_started_belongs_to_it(self):
         shell = subprocess.Popen(["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE, text=True)

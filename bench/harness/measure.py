@@ -13,29 +13,38 @@ from .process import SERVER_CORE, Failed, Holder, Server, run_client
 
 DISTURBED = 0.20  # of a core, used by others
 SETTLE_SECONDS = 0.2
+LATENCY = ("alone_p50_ns", "alone_p99_ns", "p50_ns", "p99_ns", "stream_bytes", "client_peak", "server_peak")
 SPARE_FILES = 64  # of a process, for all that is no connection
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """What placeholders in commands may name, and how runs are repeated."""
-    seconds: float = 1.0
-    warm_up: float = 0.2
+    seconds: float = 0.4
+    warm_up: float = 0.1
     rounds: int = 9
-    peer_rounds: int = 9      # of them, in which peers are measured, too
+    peer_rounds: int = 5      # of them, in which fast peers are measured, too
+    few_rounds: int = 3       # of them, for slow peers, for what grows, and for events
     repeats: int = 4          # of a run that others disturbed
-    repeating: float = 1e6    # seconds that all repeats may take
+    repeating: float = 120.0  # seconds that all repeats may take
+    enough: float = 1300.0    # seconds after which nothing is measured a second time
+    patience: float = 60.0    # seconds beyond its time after which a client hangs
     items: int = 1000000
     bytes: int = 1 << 30
+    bytes_later: int = 1 << 29  # in rounds after the first
+    stream_bytes: int = 1 << 30
+    stream_rate: int = 100 << 20  # bytes of it in a second
+    lost: int = 100           # calls in flight when the server is killed
     idle: int = 10000
     subscribers: int = 10000
-    memory_calls: int = 4000000
+    memory_calls: int = 2000000
     many: int = 50000         # connections, as far as the limit of open files allows
     active: int = 1000        # of them, that call
 
 
-QUICK = Settings(seconds=0.3, warm_up=0.1, rounds=3, peer_rounds=1, repeats=1, repeating=30.0, bytes=1 << 28, idle=2000,
-                 subscribers=1000, memory_calls=1000000)
+QUICK = Settings(seconds=0.2, warm_up=0.1, rounds=2, peer_rounds=1, few_rounds=1, repeats=1, repeating=15.0,
+                 enough=110.0, patience=40.0, items=300000, bytes=1 << 27, bytes_later=1 << 27,
+                 stream_bytes=1 << 27, idle=2000, subscribers=1000, memory_calls=500000)
 
 
 @dataclasses.dataclass
@@ -47,6 +56,7 @@ class Sample:
     client_cpu_ns: float = 0  # per call; of a server likewise
     server_cpu_ns: float = 0
     others: float = 0.0       # cores that other programs used meanwhile
+    took: float = 0.0         # seconds from the start of its server to its end
     extra: dict = dataclasses.field(default_factory=dict)
     floors: dict = dataclasses.field(default_factory=dict)  # of the same round: name -> Sample
 
@@ -79,33 +89,58 @@ class Bench:
         command = [word.replace("PORT", port) for word in self.fill(spec.command, url=url)]
         return Server(command, url, spec.ready, core=None if spec.all_cores else SERVER_CORE)
 
-    def client(self, subject, server):
-        less = {name: min(most, self.places[name]) for name, most in subject.most.items()}
-        words = self.fill(subject.client, url=server.url if server else "", **less)
+    def client(self, subject, server, number=0):
+        """What is run in round `number`."""
+        places = {**self.places, "bytes": self.settings.bytes_later if number else self.settings.bytes}
+        less = {name: min(most, places[name]) for name, most in subject.most.items()}
+        more = {name: max(least, places[name]) for name, least in subject.least.items()}
+        words = self.fill(subject.client, url=server.url if server else "",
+                          **{"bytes": places["bytes"], **less, **more})
         return [*words, "--server", str(server.pid)] if server else words
 
     def limit(self):
         """Seconds after which a client hangs."""
-        return 60 + 3 * (self.settings.warm_up + self.settings.seconds)
+        return self.settings.patience + 3 * (self.settings.warm_up + self.settings.seconds)
 
-    def run(self, subject):
-        """One sample. Failed: it came to nothing."""
-        how = {"rate": self._run_rate, "idle": self._run_idle, "many": self._run_many}
-        return how[subject.how](subject)
+    def run(self, subject, number=0):
+        """One sample, of round `number`. Failed: it came to nothing."""
+        how = {"rate": self._run_rate, "idle": self._run_idle, "many": self._run_many,
+               "death": self._run_death, "latency": self._run_latency}
+        began = time.monotonic()
+        sample = how[subject.how](subject, number)
+        sample.took = time.monotonic() - began
+        return sample
 
-    def _run_rate(self, subject):
+    def _watched(self, subject, number):
+        """(what the client said, cores that other programs used meanwhile)"""
         with self.serve(subject) as server, self._beside(subject, server):
             watch, before = Watch(), server.cpu_ns() if server else 0
             try:
-                printed, client_cpu = run_client(self.client(subject, server), self.limit())
+                printed, client_cpu = run_client(self.client(subject, server, number), self.limit())
             except Failed as error:
                 raise Failed(f"{error} {server.why() if server else ''}".strip()) from error
-            server_cpu = server.cpu_ns() - before if server else 0
+            # One that has died has none left.
+            server_cpu = max(server.cpu_ns() - before, 0) if server else 0
             others = watch.others(client_cpu + server_cpu / 1e9)
-        said = read_result(printed)
+        return read_result(printed), others
+
+    def _run_rate(self, subject, number):
+        said, others = self._watched(subject, number)
         return Sample(value=said["rate"] * subject.shape.scale, calls=said["calls"],
                       seconds=said["seconds"], client_cpu_ns=said["client_cpu_ns"],
                       server_cpu_ns=said["server_cpu_ns"], others=others)
+
+    def _run_death(self, subject, number):
+        """How long it takes until all calls of a killed server have failed."""
+        said, _ = self._watched(subject, number)  # too short to tell what others did meanwhile
+        return Sample(value=said["seconds"] * 1000, calls=said["calls"], seconds=said["seconds"])
+
+    def _run_latency(self, subject, number):
+        """How many times longer a call takes beside a stream than alone."""
+        said, others = self._watched(subject, number)
+        extra = {name: said[name] for name in LATENCY}
+        return Sample(value=said["p50_ns"] / said["alone_p50_ns"], calls=said["calls"],
+                      seconds=said["seconds"], others=others, extra=extra)
 
     @contextlib.contextmanager
     def _beside(self, subject, server):
@@ -118,7 +153,7 @@ class Bench:
             holder.wait()
             yield
 
-    def _run_idle(self, subject):
+    def _run_idle(self, subject, _):
         """Bytes of the server for each connection between a few and many."""
         with self.serve(subject) as server:
             with Holder(self.client(subject, server)) as holder:
@@ -135,8 +170,7 @@ class Bench:
             extra["allocated"] = (said[1] - said[0]) / (many - few)
         return Sample(value=(large - small) / (many - few) * subject.shape.scale, calls=many, extra=extra)
 
-
-    def _run_many(self, subject):
+    def _run_many(self, subject, _):
         """The rate of some among as many connections as there can be, and what the others cost."""
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         wanted = min(self.settings.many, most - SPARE_FILES)
@@ -200,39 +234,51 @@ class Campaign:
         self.problems = {}          # subject -> why it failed
         self.repeated = 0
         self.repeating = 0.0        # seconds spent on repeats
+        self.left_out = 0           # runs of later rounds for which there was no time
 
     def run(self, subjects):
-        for number in range(self.bench.settings.rounds):
-            for subject in subjects:
-                if subject.name in self.problems or number >= self._rounds(subject):
-                    continue
-                self.tell(number, subject)
-                try:
-                    self._add(subject, self._undisturbed(subject))
-                except Failed as error:
-                    self.problems[subject.name] = str(error)
-                    self.tell(number, subject, str(error))
+        began, plan = time.monotonic(), self.plan(subjects)
+        for at, (number, subject) in enumerate(plan):
+            if subject.name in self.problems:
+                continue
+            if number > 0 and time.monotonic() - began > self.bench.settings.enough:
+                self.left_out += 1
+                continue
+            self.tell((at, len(plan)), number, subject)
+            try:
+                self._add(subject, self._undisturbed(subject, number))
+            except Failed as error:
+                self.problems[subject.name] = str(error)
+                self.tell((at, len(plan)), number, subject, str(error))
 
-    def _rounds(self, subject):
+    def plan(self, subjects):
+        """(round, subject) in the order of the runs. What takes part in few rounds does so evenly."""
+        rounds = self.bench.settings.rounds
+        return [(number, subject) for number in range(rounds) for subject in subjects
+                if takes_part(number, self.rounds_of(subject), rounds)]
+
+    def rounds_of(self, subject):
         settings = self.bench.settings
         if subject.once:
             return 1
-        return settings.rounds if subject.is_ours else min(settings.peer_rounds, settings.rounds)
+        most = settings.rounds if subject.is_ours else settings.peer_rounds
+        return min(most, settings.few_rounds if subject.is_seldom or subject.takes_long else most, settings.rounds)
 
-    def _undisturbed(self, subject):
-        settings, best = self.bench.settings, self._beside_floors(subject)
+    def _undisturbed(self, subject, number):
+        settings, best = self.bench.settings, self._beside_floors(subject, number)
         for _ in range(settings.repeats):
-            if not best.is_disturbed or self.repeating > settings.repeating:
+            # One that takes longer than what is left is not begun: the bound is one for all together.
+            if not best.is_disturbed or self.repeating + took(best) > settings.repeating:
                 break
-            began = time.monotonic()
-            best = min(best, self._beside_floors(subject), key=disturbance)
-            self.repeating += time.monotonic() - began
+            again = self._beside_floors(subject, number)
+            best = min(best, again, key=disturbance)
+            self.repeating += took(again)
             self.repeated += 1
         return best
 
-    def _beside_floors(self, subject):
-        floors = {name: self.bench.run(self.catalogue[name]) for name in subject.floors}
-        sample = self.bench.run(subject)
+    def _beside_floors(self, subject, number):
+        floors = {name: self.bench.run(self.catalogue[name], number) for name in subject.floors}
+        sample = self.bench.run(subject, number)
         sample.floors = floors
         return sample
 
@@ -240,6 +286,10 @@ class Campaign:
         self.samples[subject.name].append(sample)
         for name, floor in sample.floors.items():
             self.floor_samples[name].append(floor)
+
+    def subjects(self):
+        """Those that have been measured, floors first."""
+        return [self.catalogue[name] for name in dict.fromkeys([*self.floor_samples, *self.samples])]
 
     @property
     def disturbed(self):
@@ -249,3 +299,14 @@ class Campaign:
 
 def disturbance(sample):
     return max([sample.others, *(floor.others for floor in sample.floors.values())])
+
+
+def took(sample):
+    """Seconds, with its floors."""
+    return sample.took + sum(floor.took for floor in sample.floors.values())
+
+
+def takes_part(number, wanted, rounds):
+    """Whether one that is to be measured in `wanted` of all rounds is so in this one: the first one, and
+    then evenly."""
+    return number * wanted // rounds != (number - 1) * wanted // rounds

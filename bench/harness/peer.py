@@ -1,10 +1,12 @@
 """Peers: what a user would pick instead. Each is a folder bench/peers/NAME with a peer.py that makes
 one Peer named PEER. A peer whose packages are not installed is reported, with their names."""
+import contextlib
 import importlib.util
 import os
 import pathlib
 import shutil
 import subprocess
+import threading
 from dataclasses import dataclass, field
 
 from .process import Failed
@@ -34,6 +36,8 @@ class Peer:
     more: dict = field(default_factory=dict)  # shape -> words that its client takes besides
     most: dict = field(default_factory=dict)  # placeholder -> at most so many of them, where it would be
                                               # slow, or fail, otherwise: items, bytes, idle, subscribers
+    least: dict = field(default_factory=dict)  # placeholder -> at least so much of it: warm_up
+    is_slow: bool = False   # few rounds are enough: it takes long, and is far from the floor
     version: tuple = ()     # a command that prints it
     note: str = ""          # what it does differently
 
@@ -75,7 +79,8 @@ class Peer:
             yield Subject(f"{self.name}-{name}", self.title, shape, words,
                           ServerSpec(fill(self.server), self.url, self.ready), (f"floor-ws-{name}",),
                           how="idle" if name == "idle" else "rate", once=name == "idle",
-                          is_minor=name in self.minor, most=self.most)
+                          is_minor=name in self.minor, is_seldom=self.is_slow, most=self.most,
+                          least=self.least)
 
 
 PEERS_BY_NAME = {}
@@ -85,6 +90,38 @@ def _has_header(name):
     test = f"#if !__has_include(<{name}>)\n#error\n#endif\n"
     return subprocess.run(["cc", "-E", "-x", "c", "-"], input=test, text=True, capture_output=True,
                           check=False).returncode == 0
+
+
+BUILT_AT_A_TIME = 2
+
+
+def make_all(peers, out):
+    """Build them; (peer, why it cannot be had or nothing) of each.
+
+    By plain threads: concurrent.futures brings logging along, whose hooks around fork() swallow the
+    interrupt that is to end a run."""
+    waiting, made = list(reversed(peers)), {}
+
+    def make_some():
+        while waiting:
+            with contextlib.suppress(IndexError):  # the other one was faster
+                one = waiting.pop()
+                made[one.name] = _make(one, out)
+    builders = [threading.Thread(target=make_some, daemon=True) for _ in range(BUILT_AT_A_TIME)]
+    for builder in builders:
+        builder.start()
+    for builder in builders:
+        builder.join()
+    return [(one, made[one.name]) for one in peers]
+
+
+def _make(one, out):
+    """Why it cannot be had, or nothing."""
+    try:
+        one.make(out)
+    except (Failed, OSError) as error:
+        return str(error)
+    return ""
 
 
 def versions(peers, out):

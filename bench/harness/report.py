@@ -108,6 +108,12 @@ def cell_server_cpu(row):
     return text + times(row.cpu_ratio(row.floors[0]) if row.floors and text != "–" else None)
 
 
+def cell_runs(row):
+    """How many the figures are of."""
+    left_out = len(row.samples) - len(row.used)
+    return f"{len(row.used)} of {len(row.samples)}" if left_out else str(len(row.used))
+
+
 def cell_aims(row):
     return "; ".join(f"{text}: {'yes' if reached else '**no**'}" for text, reached in row.aims())
 
@@ -118,14 +124,14 @@ def table(shape, title, rows):
     if has_cpu:
         head += [f"server µs per {shape.counted}", f"client µs per {shape.counted}",
                  "server's system calls"]
-    head += ["aim"]
+    head += ["runs", "aim"]
     lines = [f"### {title}", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
         cells = [f"{row.subject.title} `{row.subject.name}`", cell_value(row), cell_ratio(row)]
         if has_cpu:
             cells += [cell_server_cpu(row), cell_cpu(row, "client_cpu_ns"),
                       "" if row.syscalls is None else f"{row.syscalls:.3f}"]
-        lines.append("| " + " | ".join([*cells, cell_aims(row)]) + " |")
+        lines.append("| " + " | ".join([*cells, cell_runs(row), cell_aims(row)]) + " |")
     return lines + [""]
 
 
@@ -136,15 +142,33 @@ def times(value):
 def growth_table(shape, title, rows):
     """Each size beside the smallest of its kind."""
     lines = [f"### {title}", "",
-             f"| {shape.grows} | calls/s | of the first [quartiles] | server µs per call | client µs per call |",
-             "|---:|---|---|---|---|"]
+             f"| {shape.grows} | calls/s | of the first [quartiles] | server µs per call | client µs per call | runs |",
+             "|---:|---|---|---|---|---|"]
     for row in rows:
         first = row.floors[0] if row.floors else None
         server, client = (cell_cpu(row, field) + times(row.cpu_ratio(first, field) if first else None)
                           for field in ("server_cpu_ns", "client_cpu_ns"))
         size = f"{row.subject.size:,}".replace(",", THIN)
         lines.append(f"| {size} `{row.subject.name}` | {cell_value(row)} | {cell_ratio(row)} | {server} | "
-                     f"{client} |")
+                     f"{client} | {cell_runs(row)} |")
+    return lines + [""]
+
+
+LATENCY_COLUMNS = ("", "p50 alone, µs", "p50 beside, µs", "times", "p99 alone, µs", "p99 beside, µs", "stream, MiB/s",
+                   "server's peak above idle, MiB", "client's peak above idle, MiB", "runs")
+
+
+def latency_table(_, title, rows):
+    """Calls alone and beside a stream; half of them take less than p50, all but a hundredth less than p99."""
+    lines = [f"### {title}", "", "| " + " | ".join(LATENCY_COLUMNS) + " |", "|" + "---|" * len(LATENCY_COLUMNS)]
+    for row in rows:
+        extra = {name: statistics.median(sample.extra[name] for sample in row.used) for name in row.used[0].extra}
+        rate = statistics.median(sample.extra["stream_bytes"] / sample.seconds for sample in row.used)
+        cells = [f"{row.subject.title} `{row.subject.name}`",
+                 number(extra["alone_p50_ns"] / 1000), number(extra["p50_ns"] / 1000), cell_value(row),
+                 number(extra["alone_p99_ns"] / 1000), number(extra["p99_ns"] / 1000), number(rate / 2**20),
+                 number(extra["server_peak"] / 2**20), number(extra["client_peak"] / 2**20), cell_runs(row)]
+        lines.append("| " + " | ".join(cells) + " |")
     return lines + [""]
 
 
@@ -153,6 +177,13 @@ def many_remark(row):
     extra = row.samples[-1].extra
     return (f"`{row.subject.name}`: {extra['connections']} connections ({extra['limit']}), "
             f"{extra['bytes_each'] / 1024:.2f} KiB of the server each")
+
+
+def table_of(row):
+    """The function that draws the table of this row and its like."""
+    if row.subject.shape.grows:
+        return growth_table
+    return latency_table if row.subject.how == "latency" else table
 
 
 # ---- peers side by side ----
@@ -229,8 +260,7 @@ class Report:
     def markdown(self):
         lines = []
         for name, rows in self.by_shape().items():
-            draw = growth_table if rows[0].subject.shape.grows else table
-            lines += draw(rows[0].subject.shape, self.titles[name], rows)
+            lines += table_of(rows[0])(rows[0].subject.shape, self.titles[name], rows)
         lines += peers_table(self.by_shape())
         return "\n".join(lines + self._about() + self._troubles())
 
@@ -253,7 +283,9 @@ class Report:
 
     def _rounds(self):
         s = self.settings
-        return f"{s.rounds} (peers: {s.peer_rounds})" if s.peer_rounds < s.rounds else str(s.rounds)
+        kinds = (("peers", s.peer_rounds), ("slow peers, growth and events", s.few_rounds))
+        fewer = [f"{what}: {count}" for what, count in kinds if count < s.rounds]
+        return f"{s.rounds} ({', '.join(fewer)})" if fewer else str(s.rounds)
 
     def _files(self):
         for name, (kib, most) in self.files.items():

@@ -53,6 +53,11 @@ SHAPES = {shape.name: shape for shape in (
           ("calls", "--futures", "--later", *TIMED), grows="handlers"),
     Shape("local", "Calls that stay in the process", ("calls", *TIMED)),
     Shape("start", "From start to listening", (), "starts/s", 1.0, "start"),
+    Shape("death", "From kill -9 of the server until all of {lost} calls in flight have failed",
+          ("death", "--inflight", "{lost}"), "ms", floor=()),
+    Shape("stream-beside-calls", "Calls one at a time beside a stream of {stream_mib_s} MiB/s, "
+          "{stream_mib} MiB in all, on the same connection",
+          ("beside", "--bytes", "{stream_bytes}", "--rate", "{stream_rate}", *TIMED), "times"),
 )}
 
 
@@ -86,10 +91,17 @@ class Subject:
     how: str = "rate"              # a function of measure.py
     beside: tuple = ()             # a client that holds idle connections meanwhile
     once: bool = False             # too slow, or too steady, for every round
+    is_seldom: bool = False        # in few rounds: it is slow, or is one of many sizes
     is_minor: bool = False         # not in a quick run, unless it is asked for
     is_ours: bool = False
     size: int = 0                  # how much there is of what grows
-    most: dict = field(default_factory=dict, compare=False)  # what of Settings is less for it
+    most: dict = field(default_factory=dict, compare=False)   # what of Settings is less for it
+    least: dict = field(default_factory=dict, compare=False)  # what is more
+
+    @property
+    def takes_long(self):
+        """Connecting thousands of subscribers does, longer than what is measured then."""
+        return self.shape.name == "events"
 
     @property
     def counts_syscalls(self):
@@ -103,7 +115,7 @@ class Subject:
 
     @property
     def lower_is_better(self):
-        return self.shape.unit == "KiB"
+        return self.shape.unit in ("KiB", "ms", "times")
 
 
 # ---- the floor: over TCP with as many bytes as ours over ws or tcp, and over a Unix socket ----
@@ -123,10 +135,11 @@ def _floor(scheme, shape, epoll=False):
     client = ("{bin}/floor_client", *shape.words, "{url}", *words, *(("--epoll",) if epoll else ()))
     return Subject(name, about, shape, client,
                    ServerSpec(("{bin}/floor_server", "{url}"), FLOOR_URLS[scheme]),
-                   how="idle" if shape.name == "idle" else "rate", once=shape.name == "idle")
+                   how=HOW.get(shape.name, "rate"), once=shape.name == "idle")
 
 
-WITHOUT_FLOOR = ("burn", "local", "start", "many")
+HOW = {"idle": "idle", "death": "death"}
+WITHOUT_FLOOR = ("burn", "local", "start", "many", "stream-beside-calls")
 
 
 def _floors():
@@ -207,6 +220,7 @@ def _ws_only():
     yield _ours("ws-download", "Netron over ws", "ws", "download", aims=({"share": 0.85},))
     yield _ours("ws-upload", "Netron over ws", "ws", "upload", "--inflight", "16",
                 aims=({"share": 0.85},))
+    yield from _baseline()
     yield _ours("ws-events", "Netron over ws", "ws", "events", aims=())
     yield _ours("server-events", "Netron's server under raw subscribers", "ws", "events",
                 program="raw_client", aims=({"share": 1 / 1.5},))
@@ -215,6 +229,20 @@ def _ws_only():
     yield _ours("ws-64-beside-idle", "Netron over ws, 64 fibers beside idle connections", "ws",
                 "64", floors=("ws-64",), aims=({"share": 0.95},), once=True,
                 beside=("{bin}/client", "idle", "{url}", "--connections", "{idle}"))
+
+
+    yield _ours("death", "Netron over ws", "ws", "death", how="death")
+    yield _ours("stream-beside-calls", "Netron over ws", "ws", "stream-beside-calls", how="latency",
+                floors=(), once=True)
+
+
+def _baseline():
+    """Bulk between programs that mask without the vectors which a node looks for at run time."""
+    node = ServerSpec(("{bin}/node_baseline", "{url}"), NODE_URLS["ws"])
+    for shape, words, about in (("download", (), "nothing is masked this way"),
+                                ("upload", ("--inflight", "16"), "no AVX2")):
+        yield replace(_ours(f"baseline-{shape}", f"Netron over ws, baseline mask ({about})", "ws", shape,
+                            *words, program="client_baseline", is_minor=True), server=node)
 
 
 LOOPS = 2
@@ -258,7 +286,7 @@ def _growth():
             is_first, is_last = size == sizes[0], size == sizes[-1]
             yield replace(_ours(f"ws-{kind}-{size}", "Netron over ws", "ws", kind, *_words_of_size(kind, size),
                                 floors=() if is_first else (f"ws-{kind}-{sizes[0]}",),
-                                is_minor=not is_last or kind == "connections"),
+                                is_minor=not is_last or kind == "connections", is_seldom=True),
                           size=size, server=node)
 
 

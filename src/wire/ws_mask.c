@@ -63,11 +63,27 @@ void nt_ws_mask_long(uint8_t *dst, const uint8_t *src, size_t size, uint32_t key
     atomic_load_explicit(&mask_best, memory_order_relaxed)(dst, src, size, key);
 }
 
+bool nt_ws_mask_use(nt_ws_mask_way way)
+{
+    if (way == NT_WS_MASK_AVX2 && !__builtin_cpu_supports("avx2"))
+        return false;
+    mask_fn *used[] = {[NT_WS_MASK_BEST] = mask_first,
+        [NT_WS_MASK_BASELINE] = mask_any,
+        [NT_WS_MASK_AVX2] = mask_avx2};
+    atomic_store_explicit(&mask_best, used[way], memory_order_relaxed);
+    return true;
+}
+
 #else
 
 void nt_ws_mask_long(uint8_t *dst, const uint8_t *src, size_t size, uint32_t key)
 {
     mask_any(dst, src, size, key);
+}
+
+bool nt_ws_mask_use(nt_ws_mask_way way)
+{
+    return way != NT_WS_MASK_AVX2;
 }
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef NT_WIRE_WS_MASK_H
 #define NT_WIRE_WS_MASK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,6 +17,17 @@ enum { NT_WS_MASK_LONG = 64 };
 
 /* For NT_WS_MASK_LONG bytes or more; `key` is already turned to the offset. */
 void nt_ws_mask_long(uint8_t *dst, const uint8_t *src, size_t size, uint32_t key);
+
+/* What long data is masked with. */
+typedef enum nt_ws_mask_way {
+    NT_WS_MASK_BEST,     /* the fastest that this processor has, as in every node */
+    NT_WS_MASK_BASELINE, /* what every processor of this architecture has */
+    NT_WS_MASK_AVX2
+} nt_ws_mask_way;
+
+/* From now on mask in this way, in the whole process; false, and nothing changes, when the processor
+ * cannot. For tests and the bench, which look at each way. */
+bool nt_ws_mask_use(nt_ws_mask_way way);
 
 /* The key as it applies from `offset` on: its bytes, rotated in memory order. */
 static inline uint32_t nt_ws_mask_turn(uint32_t key, size_t offset)

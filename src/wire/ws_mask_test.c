@@ -1,4 +1,6 @@
-/* ws_mask_test.c - every size and offset against a loop over single bytes. */
+/* ws_mask_test.c - every size and offset against a loop over single bytes, in every way to mask that
+ * this processor has.
+ */
 #include "wire/ws_mask.h"
 
 #include "support/check.h"
@@ -84,7 +86,15 @@ static void test_ws_mask_reads_the_example_of_the_rfc(void **state)
     assert_memory_equal(hello, "Hello", 5);
 }
 
-int main(void)
+static void test_ws_mask_use_takes_what_every_processor_has(void **state)
+{
+    (void)state;
+    assert_true(nt_ws_mask_use(NT_WS_MASK_BASELINE));
+    assert_true(nt_ws_mask_use(NT_WS_MASK_BEST));
+}
+
+/* The failures of all tests in one way; a way that the processor lacks has none. */
+static int run_in(nt_ws_mask_way way, const char *name)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ws_mask_copy_equals_a_byte_loop_for_all_sizes_and_offsets),
@@ -92,5 +102,17 @@ int main(void)
         cmocka_unit_test(test_ws_mask_gives_the_same_in_two_pieces_as_in_one),
         cmocka_unit_test(test_ws_mask_reads_the_example_of_the_rfc),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    if (!nt_ws_mask_use(way)) {
+        print_message("this processor has no %s\n", name);
+        return 0;
+    }
+    return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest choice[] = {
+        cmocka_unit_test(test_ws_mask_use_takes_what_every_processor_has)};
+    return run_in(NT_WS_MASK_BEST, "best") + run_in(NT_WS_MASK_BASELINE, "baseline") +
+           run_in(NT_WS_MASK_AVX2, "avx2") + cmocka_run_group_tests(choice, NULL, NULL);
 }

@@ -17,6 +17,7 @@ PEER = Peer(
     url="tcp://127.0.0.1:0",
     client=("{out}/capnp",),
     shapes=("1", "64", "1024", "100x64", "idle"),
-    minor=("1024", "idle"),
+    minor=("1024", "100x64", "idle"),
+    is_slow=True,
     version=("capnp", "--version"),
 )

@@ -12,6 +12,8 @@ PEER = Peer(
     url="ws://127.0.0.1:0",
     client=("node", "{out}/capnweb.mjs"),
     minor=("1024", "100x64"),
+    is_slow=True,
+    least={"warm_up": 0.3},  # until it is compiled
     version=("node", "-p", "require('{out}/node_modules/capnweb/package.json').version + ', Node.js ' + "
              "process.version"),
 )

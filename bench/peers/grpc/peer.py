@@ -19,6 +19,7 @@ PEER = Peer(
     client=("{out}/grpc",),
     shapes=("1", "64", "1024", "100x64", "stream", "download", "upload", "idle"),
     most={"items": 10000},
-    minor=("1024", "idle"),
+    minor=("1024", "100x64", "idle"),
+    is_slow=True,
     version=("dpkg-query", "-W", "-f", "${Version}", "libgrpc++-dev"),
 )

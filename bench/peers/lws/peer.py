@@ -14,6 +14,7 @@ PEER = Peer(
     shapes=("1", "64", "1024", "100x64", "stream", "download", "upload", "events", "idle"),
     most={"items": 100000, "bytes": 1 << 28, "idle": 3000, "subscribers": 1000},
     minor=("1024", "100x64", "idle"),
+    is_slow=True,
     version=("dpkg-query", "-W", "-f", "${Version}", "libwebsockets-dev"),
     note="waits in poll, its default, which looks at every connection each time, and makes a system call of each message",
 )

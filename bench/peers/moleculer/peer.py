@@ -14,6 +14,8 @@ PEER = Peer(
     shapes=("1", "64", "1024"),
     note="has one connection between two nodes, so there is no run with 100 of them",
     minor=("1024",),
+    is_slow=True,
+    least={"warm_up": 0.3},  # until it is compiled
     version=("node", "-p", "require('{out}/node_modules/moleculer/package.json').version + ', Node.js ' + "
              "process.version"),
 )

@@ -326,49 +326,74 @@ static void run_transfer(void)
 
 /* ---- many connections, as plain sockets ---- */
 
+/* A server asks a client for a sign of life a second or two after it has connected, and now and then
+ * later. With thousands of them to connect, that comes in the middle of the events. */
 static const char greeting[] =
     "CONNECT {\"verbose\":false,\"pedantic\":false}\r\nSUB event 1\r\nPING\r\n";
-static const char event_head[] = "MSG event 1 8\r\n";
+static const char event_head[] = "MSG event 1 8\r\n", ping[] = "PING\r\n", pong[] = "PONG\r\n";
 
-enum { EVENT_BYTES = sizeof event_head - 1 + sizeof(uint64_t) + 2 };
+enum {
+    EVENT_BYTES = sizeof event_head - 1 + sizeof(uint64_t) + 2,
+    PING_BYTES = sizeof ping - 1
+};
 
 typedef struct subscriber {
     int fd;
     size_t size;
-    uint8_t event[EVENT_BYTES];
+    char in[EVENT_BYTES + PING_BYTES];
 } subscriber;
 
-/* Connect and wait for the answer to the PING behind the subscription. */
-static int open_socket(void)
+/* Connect and wait for the answer to the PING behind the subscription. What comes behind that is kept. */
+static subscriber open_socket(void)
 {
-    char text[2048], url[300];
+    char text[2048], url[300], *end;
     size_t size = 0;
     snprintf(url, sizeof url, "tcp://%s:%s", host, port);
-    int fd = bench_connect(url);
-    bench_send(fd, greeting, sizeof greeting - 1);
-    for (text[0] = '\0'; strstr(text, "PONG\r\n") == NULL; text[size] = '\0') {
-        long received = bench_receive(fd, text + size, sizeof text - 1 - size);
+    subscriber s = {.fd = bench_connect(url)};
+    bench_send(s.fd, greeting, sizeof greeting - 1);
+    for (text[0] = '\0'; (end = strstr(text, pong)) == NULL; text[size] = '\0') {
+        long received = bench_receive(s.fd, text + size, sizeof text - 1 - size);
         if (received <= 0)
             bench_fail("nats-server does not answer: %s", text);
         size += (size_t)received;
     }
-    return fd;
+    end += sizeof pong - 1;
+    s.size = size - (size_t)(end - text);
+    if (s.size > sizeof s.in)
+        bench_fail("nats-server has said too much: %s", end);
+    memcpy(s.in, end, s.size);
+    return s;
+}
+
+/* Takes the first `size` bytes out. */
+static void drop(subscriber *s, size_t size)
+{
+    s->size -= size;
+    memmove(s->in, s->in + size, s->size);
+}
+
+static void answer_pings(subscriber *s)
+{
+    for (; s->size >= PING_BYTES && memcmp(s->in, ping, PING_BYTES) == 0; drop(s, PING_BYTES))
+        bench_send(s->fd, pong, sizeof pong - 1);
 }
 
 /* True once the event is there. */
 static bool hear(subscriber *s, uint64_t number)
 {
     uint64_t found;
-    long received = bench_receive(s->fd, s->event + s->size, EVENT_BYTES - s->size);
+    long received = bench_receive(s->fd, s->in + s->size, sizeof s->in - s->size);
     if (received <= 0)
         bench_fail("nats-server has left a subscriber");
     s->size += (size_t)received;
+    answer_pings(s);
     if (s->size < EVENT_BYTES)
         return false;
-    s->size = 0;
-    memcpy(&found, s->event + sizeof event_head - 1, sizeof found);
-    if (memcmp(s->event, event_head, sizeof event_head - 1) != 0 || found != number)
-        bench_fail("a wrong event");
+    memcpy(&found, s->in + sizeof event_head - 1, sizeof found);
+    if (memcmp(s->in, event_head, sizeof event_head - 1) != 0 || found != number)
+        bench_fail("a wrong event: %.*s", (int)s->size, s->in);
+    drop(s, EVENT_BYTES);
+    answer_pings(s);
     return true;
 }
 
@@ -387,7 +412,7 @@ static void run_events(void)
     subscriber *all = calloc(options.connections, sizeof *all);
     int poll = bench_poll_new();
     for (unsigned i = 0; all != NULL && i < options.connections; i++) {
-        all[i].fd = open_socket();
+        all[i] = open_socket();
         bench_poll_add(poll, all[i].fd, &all[i]);
     }
     bench_start(&meter, &options);
@@ -408,7 +433,7 @@ static void run_idle(void)
     unsigned few = options.connections / 100 + 1;
     int *fds = calloc(few, sizeof *fds);
     for (unsigned i = 0; fds != NULL && i < few; i++)
-        fds[i] = open_socket();
+        fds[i] = open_socket().fd;
     for (unsigned i = 0; fds != NULL && i < few; i++)
         close(fds[i]);
     free(fds);

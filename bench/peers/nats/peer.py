@@ -15,7 +15,8 @@ PEER = Peer(
     shapes=("1", "64", "1024", "100x64", "stream", "download", "upload", "events", "idle"),
     more={"download": ("--inflight", "16"), "upload": ("--inflight", "16")},
     most={"items": 100000, "bytes": 1 << 28},
-    minor=("100x64", "idle"),
+    minor=("1024", "100x64", "idle"),
+    is_slow=True,
     version=("nats-server", "--version"),
     note="has three processes: the figures of its server are of nats-server and of the responder together; "
          "bulk is 16 calls with a chunk each at a time; its subscribers do not answer events",

@@ -16,5 +16,6 @@ PEER = Peer(
     note="drops answers when more than 64 wait on a connection, so not more are in flight; its bulk is 16 "
          "calls with a chunk each at a time",
     minor=("100x64", "idle"),
+    is_slow=True,
     version=("dpkg-query", "-W", "-f", "${Version}", "libnng-dev"),
 )

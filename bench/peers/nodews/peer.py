@@ -12,7 +12,9 @@ PEER = Peer(
     url="ws://127.0.0.1:0",
     client=("node", "{out}/ws.js"),
     shapes=("1", "64", "1024", "100x64", "download", "upload", "events", "idle"),
-    minor=("100x64", "idle"),
+    minor=("1024", "100x64", "idle"),
+    is_slow=True,
+    least={"warm_up": 0.3},  # until it is compiled
     version=("node", "-p", "require('{out}/node_modules/ws/package.json').version + ', Node.js ' + "
              "process.version"),
 )

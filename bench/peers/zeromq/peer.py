@@ -14,6 +14,6 @@ PEER = Peer(
     shapes=("1", "64", "1024", "100x64", "stream", "download", "upload", "events", "idle"),
     most={"subscribers": 9000, "idle": 9000},  # its client has two files for each
     note="sends events by PUB and SUB: its subscribers do not answer them",
-    minor=("1024",),
+    minor=("1024", "idle"),
     version=("dpkg-query", "-W", "-f", "${Version}", "libzmq3-dev"),
 )
