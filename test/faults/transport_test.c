@@ -1,11 +1,11 @@
 /* transport_test.c - the unkind network itself: each kind of fault happens, is the same for the same
  * seed, and leaves whole what it must not touch. */
+#include <netron/netron.h>
+
 #include "support/check.h"
 #include "support/fault_transport.h"
 #include "support/virtual_time.h"
 #include "transport/listener.h"
-
-#include <netron/netron.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,13 +27,13 @@ static const struct {
 static netron_err add_schemes(bench *b, netron *node)
 {
     for (size_t i = 0; i < NT_COUNT(schemes); i++)
-        NETRON_TRY(fault_transport_add(node, schemes[i].name, &nt_memory_ops, NULL,
-            schemes[i].framing, &b->net));
+        NETRON_TRY(fault_transport_add(
+            node, schemes[i].name, &nt_memory_ops, NULL, schemes[i].framing, &b->net));
     return NETRON_OK;
 }
 
-static netron_err echo(netron_ctx *ctx, void *user, const netron_value *args, size_t count,
-    netron_value *result)
+static netron_err echo(
+    netron_ctx *ctx, void *user, const netron_value *args, size_t count, netron_value *result)
 {
     (void)ctx;
     ++*(unsigned *)user;
@@ -156,8 +156,8 @@ static netron_err cut_soon(netron_ctx *ctx, void *arg)
     return NETRON_OK;
 }
 
-static netron_err nap(netron_ctx *ctx, void *user, const netron_value *args, size_t count,
-    netron_value *result)
+static netron_err nap(
+    netron_ctx *ctx, void *user, const netron_value *args, size_t count, netron_value *result)
 {
     (void)args;
     (void)count;

@@ -9,10 +9,10 @@
 
 enum {
     WINDOW_BYTES = 64 * 1024, /* what is on its way while the writer goes on */
-    FINE_PIECES = 3000,       /* after so many small pieces larger ones will do */
+    FINE_PIECES = 1000,       /* after so many small pieces larger ones will do */
     COARSE_BYTES = 2048,
     LINGER_MS = 100000,
-    MISCHIEF_BYTES = 16       /* come twice, or never, at a time */
+    MISCHIEF_BYTES = 16 /* come twice, or never, at a time */
 };
 
 #define NOWHERE UINT64_MAX
@@ -21,11 +21,12 @@ typedef struct piece {
     nt_list link;
     uint64_t due_ms;
     size_t size;
+    bool is_lost; /* it takes its time, and arrives nowhere */
     uint8_t data[];
 } piece;
 
 typedef struct lane {
-    nt_list link;   /* in the net */
+    nt_list link; /* in the net */
     netron_link *of;
     const fault_scheme *scheme;
     unsigned number;
@@ -35,21 +36,22 @@ typedef struct lane {
     uint32_t delay_max_ms, split_max, stall_ms;
     uint64_t stall_at, cut_at, silent_at, flip_at, repeat_at, lose_at;
     uint32_t double_often, swap_often, drop_often; /* of a thousand messages */
-    uint32_t window;
+    uint32_t window, rate;                         /* bytes; of which so many in a millisecond */
     bool joins;
 
     /* going on */
     nt_list waiting; /* pieces, in the order they are given */
     size_t waiting_bytes;
-    piece *giving;   /* what the inner transport has */
-    uint64_t taken;  /* bytes that the link has written */
+    piece *giving;  /* what the inner transport has */
+    uint64_t taken; /* bytes that the link has written */
     uint64_t last_due_ms;
+    size_t bytes_due; /* at that time */
     uint64_t pieces;
     nt_timer timer, linger;
     nt_flush work;
     bool is_owing;   /* the link waits for netron_link_written() */
-    bool is_deaf;    /* nothing more is taken */
-    bool breaks;     /* when all is given, the connection breaks */
+    bool is_silent;  /* what is taken from now on is lost */
+    bool breaks;     /* nothing more is taken; when all is given, the connection breaks */
     bool is_closing; /* the link has told us to close */
     bool is_closed;  /* we have told the inner transport */
 } lane;
@@ -95,6 +97,17 @@ static void came_true(lane *l, unsigned kind, const char *what, uint64_t figure)
         (unsigned long long)figure);
 }
 
+/* Most of what happens: nothing is printed for the digest alone. */
+static void note_piece(const lane *l, netron_bytes data)
+{
+    fault_net *net = l->scheme->net;
+    const uint64_t when[3] = {nt_loop_now(l->of->loop), l->number, data.size};
+    digest_add(net, when, sizeof when);
+    digest_add(net, data.data, data.size);
+    if (net->trace != NULL)
+        fprintf(net->trace, "%8llu  lane %u: %zu bytes\n", clock_of(l), l->number, data.size);
+}
+
 /* ---- what a lane will do ---- */
 
 static uint64_t draw_offset(dice *d)
@@ -119,11 +132,17 @@ static void draw_plan(lane *l)
 {
     static const uint32_t delays[] = {1, 3, 10, 40};
     static const uint32_t sizes[] = {1, 2, 5, 17, 100, 1500, 65536};
+    static const uint32_t rates[] = {4096, 65536, 1 << 20};
     dice *d = &l->chance;
+    bool borders = l->scheme->ops.framing == NETRON_FRAMING_NONE;
     l->delay_max_ms = draws(l, FAULT_DELAY, 700) ? DICE_ONE_OF(d, delays) : 0;
+    if (l->delay_max_ms > l->scheme->net->delay_most_ms)
+        l->delay_max_ms = l->scheme->net->delay_most_ms;
     l->split_max = draws(l, FAULT_SPLIT, 700) ? DICE_ONE_OF(d, sizes) : UINT32_MAX;
-    l->joins = draws(l, FAULT_JOIN, 500) && l->scheme->ops.framing != NETRON_FRAMING_NONE;
-    l->window = dice_hits(d, 500) ? WINDOW_BYTES : 0;
+    l->joins = draws(l, FAULT_JOIN, 500) && !borders;
+    /* One small message at a time would be slower than time-outs allow. */
+    l->window = dice_hits(d, 500) || borders ? WINDOW_BYTES : 0;
+    l->rate = DICE_ONE_OF(d, rates);
     l->stall_at = draw_place(l, FAULT_STALL, 400);
     l->stall_ms = 1000 + dice_below(d, 59000);
     l->cut_at = draw_place(l, FAULT_CUT, 500);
@@ -146,7 +165,7 @@ static void do_work(nt_flush *flush);
 static lane *find_lane(const netron_link *link)
 {
     const fault_scheme *scheme = scheme_of(link->scheme);
-    NT_LIST_FOREACH(at, &scheme->net->lanes)
+    NT_LIST_FOREACH (at, &scheme->net->lanes)
         if (NT_ITEM(at, lane, link)->of == link)
             return NT_ITEM(at, lane, link);
     return NULL;
@@ -170,8 +189,9 @@ static lane *make_lane(netron_link *link)
     nt_list_append(&net->lanes, &l->link);
     net->lanes_open++;
     draw_plan(l);
-    fault_net_note(net, "%8llu  lane %u: begins, delay %u ms, pieces %u, window %u", clock_of(l),
-        l->number, (unsigned)l->delay_max_ms, (unsigned)l->split_max, (unsigned)l->window);
+    fault_net_note(net, "%8llu  lane %u: begins, delay %u ms, pieces %u, window %u, rate %u",
+        clock_of(l), l->number, (unsigned)l->delay_max_ms, (unsigned)l->split_max,
+        (unsigned)l->window, (unsigned)l->rate);
     return l;
 }
 
@@ -237,7 +257,8 @@ static piece *take_first(lane *l)
 static piece *take_joined(lane *l)
 {
     piece *p = take_first(l);
-    for (piece *next; (next = first_due(l)) != NULL && p->size + next->size <= WINDOW_BYTES;) {
+    for (piece *next; (next = first_due(l)) != NULL && p->size + next->size <= WINDOW_BYTES &&
+                      p->is_lost == next->is_lost;) {
         piece *both = realloc(p, sizeof *p + p->size + next->size);
         if (both == NULL)
             return p;
@@ -257,9 +278,12 @@ static bool give_all_due(lane *l)
         bool done = false;
         l->giving = l->joins ? take_joined(l) : take_first(l);
         netron_bytes part = {l->giving->data, l->giving->size};
-        digest_add(l->scheme->net, part.data, part.size);
-        fault_net_note(l->scheme->net, "%8llu  lane %u: %zu bytes", clock_of(l), l->number,
-            part.size);
+        if (l->giving->is_lost) {
+            free(l->giving);
+            l->giving = NULL;
+            continue;
+        }
+        note_piece(l, part);
         netron_err err = l->scheme->inner->write(l->of, &part, 1, &done);
         if (err != NETRON_OK) {
             nt_link_abort(l->of, err, "the connection broke while writing");
@@ -294,7 +318,7 @@ static void settle(lane *l)
         uint64_t due = NT_ITEM(l->waiting.next, piece, link)->due_ms;
         nt_loop_timer_start(link->loop, &l->timer, due - nt_loop_now(link->loop));
     }
-    if (l->is_owing && (is_empty || l->waiting_bytes < l->window)) {
+    if (l->is_owing && !l->breaks && (is_empty || l->waiting_bytes < l->window)) {
         l->is_owing = false;
         __real_netron_link_written(link);
     }
@@ -347,19 +371,27 @@ void __wrap_nt_link_abort(netron_link *link, netron_err err, const char *reason)
         return;
     }
     if (l != NULL)
-        l->is_deaf = true;
+        l->breaks = true;
     __real_nt_link_abort(link, err, reason);
 }
 
 /* ---- taking ---- */
 
-static uint64_t next_due(lane *l)
+static uint64_t next_due(lane *l, size_t size)
 {
     uint64_t due = nt_loop_now(l->of->loop);
     if (l->delay_max_ms != 0)
         due += dice_below(&l->chance, l->delay_max_ms + 1);
-    if (due < l->last_due_ms)
+    if (due <= l->last_due_ms) {
         due = l->last_due_ms;
+        l->bytes_due += size;
+        if (l->bytes_due > l->rate) {
+            due++;
+            l->bytes_due = size;
+        }
+    } else {
+        l->bytes_due = size;
+    }
     l->last_due_ms = due;
     return due;
 }
@@ -369,7 +401,7 @@ static piece *make_piece(lane *l, const uint8_t *data, size_t size)
     piece *p = malloc(sizeof *p + size);
     if (p == NULL)
         return NULL;
-    *p = (piece){.due_ms = next_due(l), .size = size};
+    *p = (piece){.due_ms = next_due(l, size), .size = size, .is_lost = l->is_silent};
     memcpy(p->data, data, size);
     l->waiting_bytes += size;
     return p;
@@ -393,17 +425,18 @@ static void look_for_stall(lane *l, size_t size)
     came_true(l, FAULT_STALL, "stalls for ms", l->stall_ms);
 }
 
-/* How much of what is written the lane still takes. */
+/* How much of what is written still arrives. */
 static size_t look_for_end(lane *l, size_t size)
 {
     uint64_t end = l->cut_at < l->silent_at ? l->cut_at : l->silent_at;
+    if (l->is_silent || l->breaks)
+        return 0;
     if (l->taken + size <= end)
         return size;
-    l->is_deaf = true;
     l->breaks = l->cut_at <= l->silent_at;
     if (!l->breaks)
         came_true(l, FAULT_SILENCE, "silent after", end);
-    return end > l->taken ? (size_t)(end - l->taken) : 0;
+    return (size_t)(end - l->taken);
 }
 
 /* Where in the `size` bytes from l->taken on a thing happens; it happens again later. */
@@ -441,6 +474,21 @@ static size_t do_mischief(lane *l, uint8_t *data, size_t size)
     return size;
 }
 
+static netron_err add_pieces(lane *l, const uint8_t *data, size_t size)
+{
+    netron_err err = NETRON_OK;
+    for (size_t at = 0; at < size && err == NETRON_OK;) {
+        size_t part =
+            l->split_max == UINT32_MAX ? size - at : 1 + dice_below(&l->chance, l->split_max);
+        if (l->pieces++ > FINE_PIECES && part < COARSE_BYTES)
+            part = COARSE_BYTES;
+        part = part < size - at ? part : size - at;
+        err = add_piece(l, data + at, part);
+        at += part;
+    }
+    return err;
+}
+
 static netron_err take_bytes(lane *l, const netron_bytes *parts, size_t count)
 {
     size_t total = 0, used = 0;
@@ -452,16 +500,13 @@ static netron_err take_bytes(lane *l, const netron_bytes *parts, size_t count)
     for (size_t i = 0; i < count; used += parts[i++].size)
         memcpy(data + used, parts[i].data, parts[i].size);
     look_for_stall(l, total);
-    size_t size = do_mischief(l, data, look_for_end(l, total));
-    netron_err err = NETRON_OK;
-    for (size_t at = 0; at < size && err == NETRON_OK;) {
-        size_t part = l->split_max == UINT32_MAX ? size - at : 1 + dice_below(&l->chance, l->split_max);
-        if (l->pieces++ > FINE_PIECES && part < COARSE_BYTES)
-            part = COARSE_BYTES;
-        part = part < size - at ? part : size - at;
-        err = add_piece(l, data + at, part);
-        at += part;
-    }
+    bool was_silent = l->is_silent;
+    size_t arrives = look_for_end(l, total);
+    size_t size = do_mischief(l, data, arrives);
+    netron_err err = add_pieces(l, data, size);
+    l->is_silent = was_silent || (arrives < total && !l->breaks);
+    if (err == NETRON_OK && l->is_silent)
+        err = add_pieces(l, data, total - arrives);
     l->taken += total;
     free(data);
     return err;
@@ -471,9 +516,11 @@ static netron_err take_message(lane *l, netron_bytes message)
 {
     const uint8_t *data = message.data;
     look_for_stall(l, message.size);
-    if (look_for_end(l, message.size) < message.size)
-        return NETRON_OK;
+    bool arrives = look_for_end(l, message.size) == message.size;
     l->taken += message.size;
+    l->is_silent = l->is_silent || (!arrives && !l->breaks);
+    if (l->breaks)
+        return NETRON_OK;
     if (dice_hits(&l->chance, l->drop_often)) {
         came_true(l, FAULT_DROP, "a message is lost, bytes", message.size);
         return NETRON_OK;
@@ -521,15 +568,16 @@ static netron_err lane_write(netron_link *link, const netron_bytes *parts, size_
     lane *l = lane_of(link);
     if (l == NULL)
         return NETRON_NO_MEMORY;
-    *done = true;
-    if (l->is_deaf)
+    *done = false;
+    l->is_owing = true;
+    if (l->breaks)
         return NETRON_OK;
     if (l->scheme->ops.framing == NETRON_FRAMING_NONE)
         NETRON_TRY(take_message(l, parts[0]));
     else
         NETRON_TRY(take_bytes(l, parts, count));
     work_soon(l);
-    *done = l->waiting_bytes <= l->window || l->is_deaf;
+    *done = l->waiting_bytes <= l->window && !l->breaks;
     l->is_owing = !*done;
     return NETRON_OK;
 }
@@ -548,7 +596,7 @@ static void lane_close(netron_link *link)
     }
     /* What a system had taken it would still send, for some time. */
     l->is_closing = true;
-    if (l->is_deaf || l->is_owing || (l->giving == NULL && nt_list_is_empty(&l->waiting)))
+    if (l->breaks || l->is_owing || (l->giving == NULL && nt_list_is_empty(&l->waiting)))
         close_inner(l);
     else
         nt_loop_timer_start(link->loop, &l->linger, LINGER_MS);
@@ -581,7 +629,8 @@ static netron_err lane_listen(netron_listener *listener, const char *address, vo
 
 void fault_net_init(fault_net *net, uint64_t seed, unsigned faults)
 {
-    *net = (fault_net){.seed = seed, .faults = faults, .digest = 0xcbf29ce484222325u};
+    *net = (fault_net){
+        .seed = seed, .faults = faults, .delay_most_ms = 40, .digest = 0xcbf29ce484222325u};
     nt_list_init(&net->lanes);
 }
 
@@ -597,9 +646,9 @@ netron_err fault_transport_add(netron *node, const char *scheme, const netron_tr
 
 void fault_net_cut(fault_net *net)
 {
-    NT_LIST_FOREACH(at, &net->lanes) {
+    NT_LIST_FOREACH (at, &net->lanes) {
         lane *l = NT_ITEM(at, lane, link);
-        l->is_deaf = l->breaks = true;
+        l->breaks = true;
         drop_waiting(l);
         work_soon(l);
     }

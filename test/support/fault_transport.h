@@ -21,6 +21,9 @@
  *   FAULT_SWAP      a message overtakes others ⎰ messages keep    the same
  *   FAULT_DROP      a message is lost            their borders    time-outs
  *
+ * Every lane takes its time: 4 KiB, 64 KiB or 1 MiB in a millisecond. Else two nodes that have much to
+ * say would hold up a clock that waits for both.
+ *
  * A lane may draw none of the kinds it could have: most connections of a seed live for some time.
  * Splitting and joining do not touch messages that keep their borders.
  *
@@ -71,11 +74,12 @@ enum { FAULT_SCHEMES_MAX = 16, FAULT_KINDS = 12 };
 
 struct fault_net {
     uint64_t seed;
-    unsigned faults;   /* kinds that lanes made from now on may have */
-    FILE *trace;       /* a line for each thing that happens; NULL: none */
-    uint64_t digest;   /* of everything that happened so far: bytes, faults, and when */
+    uint32_t delay_most_ms; /* 40 unless it is changed: by no more is anything late */
+    unsigned faults;        /* kinds that lanes made from now on may have */
+    FILE *trace;            /* a line for each thing that happens; NULL: none */
+    uint64_t digest;        /* of everything that happened so far: bytes, faults, and when */
     unsigned lanes_made, lanes_open;
-    unsigned cuts;     /* connections broken here */
+    unsigned cuts;              /* connections broken here */
     unsigned done[FAULT_KINDS]; /* how often each kind of fault came true, by its bit */
     nt_list lanes;
     fault_scheme schemes[FAULT_SCHEMES_MAX];

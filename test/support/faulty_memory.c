@@ -21,6 +21,7 @@ __attribute__((constructor)) static void begin(void)
     const char *seed = getenv("NETRON_FAULT_SEED");
     uint64_t number = seed != NULL ? strtoull(seed, NULL, 10) : 1;
     fault_net_init(&net, number, FAULTS_BENIGN);
+    net.delay_most_ms = 3; /* suites have time-outs of 50 ms */
     if (getenv("NETRON_FAULT_TRACE") != NULL)
         net.trace = stderr;
     __wrap_nt_memory_ops = (fault_scheme){.ops = fault_transport_ops(NETRON_FRAMING_LENGTH),

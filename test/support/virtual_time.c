@@ -11,7 +11,8 @@
 
 enum {
     TIMERS_MAX = 256,
-    EPOCH_MS = 1000 /* a loop's clock at the start: not 0, which may mean "never" */
+    ROUNDS_MAX = 200000, /* of a loop, while the clock stands still */
+    EPOCH_MS = 1000      /* a loop's clock at the start: not 0, which may mean "never" */
 };
 
 /* The time of day at the start: 2026-01-01. */
@@ -28,7 +29,7 @@ static struct {
     bool is_on;
     uint64_t now_ms, limit_ms, started;
     virtual_timer timers[TIMERS_MAX];
-    unsigned count;
+    unsigned count, rounds;
     dice chance;
     void (*on_stuck)(const char *why);
 } all;
@@ -103,8 +104,8 @@ static void forget_timer(const uv_timer_t *handle)
 static void add_timer(uv_timer_t *handle, uv_timer_cb fn, uint64_t ms, uint64_t repeat_ms)
 {
     NT_ASSERT(all.count < TIMERS_MAX);
-    all.timers[all.count++] = (virtual_timer){
-        handle, fn, all.now_ms + ms, repeat_ms, all.started++};
+    all.timers[all.count++] =
+        (virtual_timer){handle, fn, all.now_ms + ms, repeat_ms, all.started++};
 }
 
 int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb fn, uint64_t ms, uint64_t repeat_ms)
@@ -154,6 +155,7 @@ static bool fire_first(const uv_loop_t *loop)
     virtual_timer timer = *first;
     if (timer.due_ms > all.now_ms)
         all.now_ms = timer.due_ms;
+    all.rounds = 0;
     if (all.limit_ms != 0 && virtual_time_ms() > all.limit_ms)
         stuck("this takes longer than it may");
     forget_timer(timer.handle);
@@ -180,6 +182,8 @@ int __wrap_uv_run(uv_loop_t *loop, uv_run_mode mode)
         NT_ASSERT(first_timer(loop) == NULL);
         return __real_uv_run(loop, mode);
     }
+    if (all.rounds++ > ROUNDS_MAX)
+        stuck("this goes on for ever, and the clock stands still");
     bool had_work = uv_backend_timeout(loop) == 0;
     unsigned before = turns_of_thread();
     int rc = __real_uv_run(loop, UV_RUN_NOWAIT);

@@ -25,8 +25,9 @@ void virtual_time_stop(void);
 /* Milliseconds since the start. */
 uint64_t virtual_time_ms(void);
 
-/* When a loop waits for what can never come, or time would pass `limit_ms` (0: no limit), `fn` is told
- * why; the process ends unless it does not return. NULL: to standard error. */
+/* When a loop waits for what can never come, works on and on while the clock stands still, or time would
+ * pass `limit_ms` (0: no limit), `fn` is told why; then the process is aborted. NULL: to standard
+ * error. */
 void virtual_time_on_stuck(void (*fn)(const char *why), uint64_t limit_ms);
 
 #endif
