@@ -1,0 +1,136 @@
+/* streams.c - steps that read and write streams: to the end, left, broken, several, upwards. */
+#include "scenario.h"
+
+#define NEVER UINT32_MAX
+
+static bool query(actor *a, lab *proxy)
+{
+    return ended_as(a, "query", lab__query(a->hub, proxy), NETRON_OK);
+}
+
+/* Read up to `most` items, which must be 0, 1, 2, …; their number in *count. */
+static netron_err read_counts(actor *a, lab__count_stream *stream, uint32_t most, uint32_t *count)
+{
+    uint32_t item;
+    *count = 0;
+    while (*count < most && lab__count_next(stream, &item)) {
+        EXPECT_RIGHT(a, item == *count);
+        ++*count;
+    }
+    return lab__count_close(stream);
+}
+
+static uint32_t draw_length(actor *a)
+{
+    static const uint32_t lengths[] = {0, 1, 2, 30, 500, 4000};
+    return DICE_ONE_OF(&a->chance, lengths);
+}
+
+void step_stream(actor *a)
+{
+    lab proxy;
+    uint32_t n = draw_length(a), count;
+    if (!query(a, &proxy))
+        return;
+    lab__count_stream stream = lab_count(&proxy, n, NEVER);
+    if (ended_as(a, "a stream", read_counts(a, &stream, NEVER, &count), NETRON_OK))
+        EXPECT_RIGHT(a, count == n);
+    lab__release(&proxy);
+}
+
+void step_stream_left(actor *a)
+{
+    lab proxy;
+    uint32_t most = draw(a, 300), count;
+    if (!query(a, &proxy))
+        return;
+    lab__count_stream stream = lab_count(&proxy, NEVER, NEVER);
+    if (ended_as(a, "a stream left early", read_counts(a, &stream, most, &count), NETRON_OK))
+        EXPECT_RIGHT(a, count == most);
+    lab__release(&proxy);
+}
+
+void step_stream_broken(actor *a)
+{
+    lab proxy;
+    uint32_t at = draw_length(a), count;
+    if (!query(a, &proxy))
+        return;
+    lab__count_stream stream = lab_count(&proxy, 5000, at);
+    if (ended_as(
+            a, "a stream that breaks", read_counts(a, &stream, NEVER, &count), NETRON_CONFLICT))
+        /* What says so may overtake the last items. */
+        EXPECT_RIGHT(a, count == at || (a->w->regime->keeps_borders && count < at));
+    lab__release(&proxy);
+}
+
+void step_two_streams(actor *a)
+{
+    lab proxy;
+    lab__count_stream streams[2];
+    uint32_t counts[2] = {0}, item;
+    bool goes_on[2] = {true, true};
+    if (!query(a, &proxy))
+        return;
+    for (int i = 0; i < 2; i++)
+        streams[i] = lab_count(&proxy, 200, NEVER);
+    while (goes_on[0] || goes_on[1]) {
+        uint32_t i = draw(a, 2);
+        if (!goes_on[i])
+            continue;
+        goes_on[i] = lab__count_next(&streams[i], &item);
+        if (goes_on[i]) {
+            EXPECT_RIGHT(a, item == counts[i]);
+            counts[i]++;
+        } else if (ended_as(a, "one of two streams", lab__count_close(&streams[i]), NETRON_OK)) {
+            EXPECT_RIGHT(a, counts[i] == 200);
+        }
+        if (draw(a, 30) == 0)
+            EXPECT(a, netron_sleep(a->ctx, draw(a, 50)) == NETRON_OK);
+    }
+    lab__release(&proxy);
+}
+
+typedef struct writing {
+    netron_out *out;
+    uint32_t count;
+    bool breaks;
+    netron_err err;
+} writing;
+
+static netron_err write_up(netron_ctx *ctx, void *arg)
+{
+    writing *w = arg;
+    (void)ctx;
+    for (uint32_t i = 1; i <= w->count && w->err == NETRON_OK; i++) {
+        netron_value item = netron_i64_value(i);
+        w->err = netron_out_write(w->out, &item);
+    }
+    netron_out_end(w->out, w->breaks ? NETRON_INTERNAL : w->err, "the writer breaks off");
+    return NETRON_OK;
+}
+
+/* The caller writes what the handler reads. */
+void step_stream_up(actor *a)
+{
+    netron_proxy desk;
+    netron_value reference, result;
+    netron_fiber *fiber;
+    writing w = {.count = draw_length(a), .breaks = draw(a, 4) == 0};
+    if (!ended_as(a, "query", netron_proxy_query(a->hub, "desk", &desk), NETRON_OK))
+        return;
+    desk.options.scope = &a->scope;
+    netron_err err = netron_out_new(a->hub, draw(a, 2) == 0, &reference, &w.out);
+    if (ended_as(a, "a stream to write", err, NETRON_OK)) {
+        EXPECT(a, netron_spawn(a->ctx, write_up, &w, &fiber) == NETRON_OK);
+        err = netron_invoke(&desk, NETRON_CALL, "sum", &reference, 1, &result);
+        EXPECT(a, netron_join(a->ctx, fiber, NULL) == NETRON_OK);
+        netron_err wanted = w.breaks ? NETRON_INTERNAL : NETRON_OK;
+        if (err == NETRON_OK || !w.breaks) {
+            if (ended_as(a, "sum", err, wanted))
+                EXPECT_RIGHT(a, result.type == NETRON_TYPE_INT &&
+                                    result.as.i == (int64_t)w.count * (w.count + 1) / 2);
+        }
+    }
+    netron_proxy_release(&desk);
+}
