@@ -408,6 +408,9 @@ typedef struct netron_stream {
     netron_err err; /* why it ended; NETRON_OK: at its end */
 } netron_stream;
 NETRON_API netron_stream netron_abi_stream_open(nt_call *call, nt_load_fn load);
+/* See netron_stream_limit(). */
+NETRON_API netron_err netron_abi_limit(struct nt_stream *stream, netron_rate rate);
+NETRON_API netron_err netron_abi_pace(struct nt_out *out, netron_rate rate);
 /* The next item, valid until the one after it. False at the end or on failure. Suspends. */
 NETRON_API bool netron_abi_stream_next(netron_stream *stream, void *item);
 /* Leave the stream: the far generator is stopped if it still runs. */

@@ -100,7 +100,10 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_out_from(netron_peer *peer,
  * *out from another fiber, or after the call was started. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_out_new(netron_peer *peer, bool live,
     netron_value *reference, netron_out **out);
-/* One item. Suspends while the connection is full. NETRON_CANCELLED: the reader left. */
+/* From now on no faster than that: a writer waits. May be changed at any time; both limits 0 lift it.
+ * The reader can set a limit of its own: netron_stream_limit(). NETRON_NO_MEMORY. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_out_limit(netron_out *out, netron_rate rate);
+/* One item. Suspends while the connection is full, the reader gives no credit, or it would be too fast. NETRON_CANCELLED: the reader left. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_out_write(netron_out *out,
     const netron_value *item);
 /* The end: `err` NETRON_OK ends it, anything else breaks it with `reason` (may be NULL). The end is

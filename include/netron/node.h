@@ -89,6 +89,7 @@ typedef struct netron_options {
     uint32_t max_peers;         /* default 100000 */
     uint32_t max_subscriptions; /* per peer; default 1000 */
     uint32_t max_streams;       /* per peer and direction; default 1000 */
+    netron_rate stream_rate;    /* of each stream that this node writes; default: no limit */
     size_t stack_bytes;         /* of a fiber; default 256 KiB, more under sanitizers */
 
     const char *allow_remote_expose; /* names that peers may publish here, "*": all; NULL: none */

@@ -81,6 +81,11 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_stream_from(netron_peer *peer,
  * which. Suspends. */
 NETRON_API bool netron_stream_next(netron_stream *stream, netron_value *item);
 NETRON_API void netron_stream_close(netron_stream *stream);
+/* From now on items are given no faster than that, and the writer is slowed down (docs/protocol.md,
+ * "credit"). May be changed at any time, from the node's own thread; both limits 0 lift it.
+ * NETRON_NO_MEMORY, NETRON_INVALID: it is closed. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_stream_limit(netron_stream *stream,
+    netron_rate rate);
 
 /* Hear an event of a peer by its plain name, e.g. "peer:connect". `args` is valid during the call.
  * on_end (may be NULL) is the last call, exactly once: NETRON_OK after netron_unsubscribe(), else

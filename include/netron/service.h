@@ -385,6 +385,14 @@ NT_FN netron_err nt_reading_close(nt_reading *reading)
     {                                                                                              \
         return nt_reading_close(&stream_->nt_reading_);                                            \
     }                                                                                              \
+    NT_FN NETRON_MUST_CHECK netron_err P##_limit(P##_stream *stream_, netron_rate rate_)           \
+    {                                                                                              \
+        return netron_abi_limit(stream_->nt_reading_.stream.handle, rate_);                        \
+    }                                                                                              \
+    NT_FN NETRON_MUST_CHECK netron_err P##_pace(P##_out *out_, netron_rate rate_)                  \
+    {                                                                                              \
+        return netron_abi_pace(out_->nt_out, rate_);                                               \
+    }                                                                                              \
     NT_DEFINE_MEMBER(P, NAME, NT_STREAM, false, nt_info_##T, __VA_ARGS__)                          \
     NT_FN netron_err nt_call_##P(netron_ctx *ctx_, void *self_, nt_reader *args_)                  \
     {                                                                                              \

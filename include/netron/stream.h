@@ -63,6 +63,10 @@ NETRON_API void netron_abi_out_end(struct nt_out **out, netron_err err, const ch
             nt_put_##I(nt_w, item_);                                                               \
         return netron_abi_yield_end(writer_->nt_out);                                              \
     }                                                                                              \
+    NT_FN NETRON_MUST_CHECK netron_err T##__pace(WRITER *writer_, netron_rate rate_)               \
+    {                                                                                              \
+        return netron_abi_pace(writer_->nt_out, rate_);                                            \
+    }                                                                                              \
     NT_FN void T##__end(WRITER *writer_, netron_err err_, const char *reason_)                     \
     {                                                                                              \
         netron_abi_out_end(&writer_->nt_out, err_, reason_);                                       \
@@ -73,6 +77,10 @@ NETRON_API void netron_abi_out_end(struct nt_out **out, netron_err err, const ch
     NT_FN bool T##__next(READER *reader_, nt_type_##I *item_)                                      \
     {                                                                                              \
         return netron_abi_stream_next(&reader_->nt_reading_.stream, item_);                        \
+    }                                                                                              \
+    NT_FN NETRON_MUST_CHECK netron_err T##__limit(READER *reader_, netron_rate rate_)              \
+    {                                                                                              \
+        return netron_abi_limit(reader_->nt_reading_.stream.handle, rate_);                        \
     }                                                                                              \
     NT_FN netron_err T##__close(READER *reader_)                                                   \
     {                                                                                              \

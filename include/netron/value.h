@@ -118,6 +118,12 @@ typedef struct netron_value_regexp {
     const netron_str *parts; /* source, flags */
 } netron_value_regexp;
 
+/* How fast the items of a stream may go; 0: no limit. With both, the slower one holds. */
+typedef struct netron_rate {
+    uint64_t bytes_per_s; /* of encoded items */
+    uint64_t items_per_s;
+} netron_rate;
+
 /* An end of a stream, as it stands in a call or an answer. */
 typedef struct netron_value_stream {
     const netron_str *peer_id;

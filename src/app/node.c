@@ -178,6 +178,7 @@ static void configure(netron *node, const netron_options *o)
         .shares_fibers = o->max_peer_fibers == 0,
         .max_streams = or_else(o->max_streams, 1000),
         .max_stream_bytes = size_or_else(o->max_stream_bytes, (size_t)64 * MIB),
+        .stream_rate = o->stream_rate,
         .max_depth = (uint8_t)(depth < DEPTH_MAX ? depth : DEPTH_MAX),
         .extensions = NT_EXTENSIONS_HERE,
         .serve = nt_dispatch,

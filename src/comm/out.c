@@ -22,6 +22,7 @@ static netron_err register_out(nt_session *session, nt_out *out, uint32_t id)
         return nt_fail(NETRON_PROTOCOL, "stream %u is being written already", (unsigned)id);
     while (id == 0 || nt_idmap_get(&session->writers, id) != NULL)
         id = ++session->last_stream_id;
+    NETRON_TRY(nt_rate_set(&out->rate, session->loop, &session->config->stream_rate));
     NETRON_TRY(nt_idmap_put(&session->writers, id, out));
     out->session = session;
     out->id = id;
@@ -39,6 +40,12 @@ static void close_table(nt_out *out)
     out->session = NULL;
 }
 
+static void free_out(nt_out *out)
+{
+    free(out->rate);
+    free(out);
+}
+
 netron_err nt_out_open(nt_session *session, netron_ctx *ctx, uint32_t id, bool is_live,
     nt_out **out)
 {
@@ -50,7 +57,7 @@ netron_err nt_out_open(nt_session *session, netron_ctx *ctx, uint32_t id, bool i
     o->is_live = is_live;
     netron_err err = register_out(session, o, id);
     if (err != NETRON_OK) {
-        free(o);
+        free_out(o);
         return err;
     }
     *out = o;
@@ -176,6 +183,10 @@ static netron_err wait_local(nt_out *out)
 
 static netron_err wait_room(nt_out *out)
 {
+    if (out->rate != NULL)
+        NETRON_TRY(nt_rate_wait(&out->rate, ctx_of(out)));
+    if (out->is_gone)
+        return NETRON_OK;
     if (out->is_local)
         return wait_local(out);
     if (!nt_out_has_credit(out))
@@ -202,7 +213,8 @@ static bool begin_local(nt_out *out)
 /* Nothing to wait for, and nothing to send first. */
 static inline bool is_clear(const nt_out *out)
 {
-    return out->request == NULL && !out->is_gone && !out->is_local && !ctx_of(out)->is_cancelled &&
+    return out->request == NULL && !out->is_gone && !out->is_local && out->rate == NULL &&
+           !ctx_of(out)->is_cancelled &&
            out->since_turn < TURN_BYTES && nt_out_has_credit(out) &&
            !nt_link_is_full(out->session->link);
 }
@@ -239,6 +251,8 @@ netron_err nt_out_end(nt_out *out)
         return nt_fail(NETRON_CANCELLED, "the reader has left the stream");
     if (out->is_local) {
         netron_err err = out->writer.err;
+        if (out->rate != NULL)
+            nt_rate_pay(out->rate, out->loop, nt_writer_size(&out->writer));
         if (err == NETRON_OK && !out->is_gone)
             nt_stream_push(out->sink, (nt_slice){out->writer.start, nt_writer_size(&out->writer)});
         nt_writer_free(&out->writer);
@@ -255,6 +269,8 @@ netron_err nt_out_end(nt_out *out)
     out->since_turn += (uint32_t)size;
     out->left -= (int64_t)(size - NT_PACKET_HEAD);
     out->count += out->is_counted;
+    if (NT_UNLIKELY(out->rate != NULL))
+        nt_rate_pay(out->rate, out->loop, size - NT_PACKET_HEAD - NT_PACKET_TRAILER);
     return nt_session_end(out->session, &out->writer);
 }
 
@@ -299,7 +315,7 @@ netron_err nt_out_finish(nt_out *out, netron_err err, const char *reason)
     if (out->request != NULL && err != NETRON_OK) {
         out->request->out = NULL;
         close_table(out);
-        free(out);
+        free_out(out);
         return err;
     }
     if (out->request != NULL)
@@ -325,7 +341,7 @@ netron_err nt_out_finish(nt_out *out, netron_err err, const char *reason)
             send_break(out, err, reason);
     }
     close_table(out);
-    free(out);
+    free_out(out);
     return NETRON_OK;
 }
 

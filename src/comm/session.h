@@ -55,6 +55,7 @@ typedef struct nt_session_config {
     bool shares_fibers;   /* one peer's handlers take no more fibers than are left */
     uint32_t max_streams;
     size_t max_stream_bytes;
+    netron_rate stream_rate; /* of streams written here */
     uint8_t max_depth;
     uint32_t extensions; /* that this node announces */
     nt_reader *plain;    /* of the loop, for one plain value at a time */

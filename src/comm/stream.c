@@ -55,6 +55,7 @@ void nt_stream_unref(nt_stream *stream)
         return;
     drop_items(stream);
     netron_scope_end(&stream->memory);
+    free(stream->rate);
     nt_error_slot_fini(&stream->failure);
     free(stream);
 }
@@ -470,6 +471,8 @@ static void wake_source(nt_stream *stream)
 
 nt_step nt_stream_next(nt_stream *stream, netron_ctx *ctx, nt_slice *item)
 {
+    if (stream->rate != NULL && nt_rate_wait(&stream->rate, ctx) != NETRON_OK)
+        return NT_STEP_BAD;
     while (!pop(stream, item)) {
         if (stream->is_ended) {
             if (stream->err == NETRON_OK)
@@ -495,5 +498,7 @@ nt_step nt_stream_next(nt_stream *stream, netron_ctx *ctx, nt_slice *item)
         }
     }
     wake_source(stream);
+    if (stream->rate != NULL)
+        nt_rate_pay(stream->rate, stream->loop, item->len);
     return NT_STEP_DONE;
 }

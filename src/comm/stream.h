@@ -15,6 +15,7 @@
 
 #include <netron/dynamic.h>
 
+#include "comm/rate.h"
 #include "comm/session.h"
 
 typedef struct nt_stream nt_stream;
@@ -39,6 +40,7 @@ struct nt_stream {
     nt_loop *loop;
     nt_session *session; /* NULL: local, or the connection is gone */
     nt_out *source;      /* of a local stream */
+    nt_rate *rate;       /* that the reader keeps to; NULL: none */
     nt_opener *opener;   /* of whose list it is one, or NULL */
     nt_stream *next_opened;
     uint32_t id;
@@ -66,6 +68,7 @@ struct nt_out {
     nt_loop *loop;
     nt_session *session; /* NULL: local, or the connection is gone */
     nt_stream *sink;     /* of a local stream */
+    nt_rate *rate;       /* that the writer keeps to; NULL: none */
     nt_request *request; /* the call it answers, until its reference has left */
     nt_opener *opener;   /* of whose list it is one, or NULL */
     nt_out *next_asked;

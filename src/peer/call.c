@@ -456,7 +456,8 @@ bool netron_abi_stream_next(netron_stream *stream, void *item)
         return false;
     bool is_elsewhere = nt_is_elsewhere(handle->loop);
     /* What has come is taken at once; a local writer must hear of it. */
-    if (NT_LIKELY(!is_elsewhere && handle->source == NULL && nt_stream_pop(handle, &bytes))) {
+    if (NT_LIKELY(!is_elsewhere && handle->source == NULL && handle->rate == NULL &&
+            nt_stream_pop(handle, &bytes))) {
         err = load_item(stream, bytes, item);
         if (NT_LIKELY(err == NETRON_OK))
             return true;
