@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SPANS = 5, CALLS_MAX = 1 << 21, NS_PER_MS = 1000000 };
+enum { SPANS = 5, CALLS_MAX = 1 << 21 };
 
 /* How long calls took, span after span. */
 typedef struct record {
@@ -51,27 +51,21 @@ static void call_once(beside *b, record *r)
 
 /* ---- the stream ---- */
 
-/* The reader keeps the stream to its rate by sleeping when it is early. To be replaced by a limit of the
- * stream's own, as soon as streams have one. */
-static netron_err keep_to_rate(netron_ctx *ctx, const beside *b)
-{
-    double due_ns = (double)(b->read * BENCH_CHUNK) / (double)b->client->options.rate * 1e9;
-    double early_ns = due_ns - (double)(bench_now_ns() - b->begun_ns);
-    return early_ns >= NS_PER_MS ? netron_sleep(ctx, (uint32_t)(early_ns / NS_PER_MS)) : NETRON_OK;
-}
-
 static netron_err read_stream(netron_ctx *ctx, void *arg)
 {
     beside *b = arg;
     netron_err err;
     uint64_t number;
+    (void)ctx;
     b->begun_ns = bench_now_ns();
-    netron_each(chunk, &err, calculator_download(b->client->proxies, b->chunks)) {
+    calculator__download_stream stream = calculator_download(b->client->proxies, b->chunks);
+    client_must(calculator__download_limit(&stream,
+        (netron_rate){.bytes_per_s = (uint64_t)b->client->options.rate}));
+    netron_each(chunk, &err, stream) {
         memcpy(&number, chunk.data, sizeof number);
         if (chunk.size != BENCH_CHUNK || number != b->read)
             bench_fail("a wrong chunk");
         b->read++;
-        client_must(keep_to_rate(ctx, b));
     }
     client_must(err);
     b->ended_ns = bench_now_ns();
