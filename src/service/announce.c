@@ -47,7 +47,7 @@ static void tell_announcements(void *arg)
         queue->first = a->next;
         queue->count--;
         nt_event event = {.name = netron_s(a->name), .count = 1, .args = {a->payload, a->size}};
-        (void)nt_event_emit(node, &ctx, &event);
+        (void)nt_event_emit(node, &ctx, &event, NULL);
         free(a);
     }
     nt_map_remove(&node->announcements, netron_s(queue->key));
@@ -150,7 +150,7 @@ void nt_event_announce(netron *node, const char *key, const char *name, nt_slice
 void nt_event_announce_await(netron *node, netron_ctx *ctx, const char *name, nt_slice payload)
 {
     nt_event event = {.name = netron_s(name), .count = 1, .args = payload};
-    (void)nt_event_emit(node, ctx, &event);
+    (void)nt_event_emit(node, ctx, &event, NULL);
 }
 
 void nt_announcements_fini(netron *node)

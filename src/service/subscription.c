@@ -22,22 +22,44 @@ static netron_err run_name_task(netron_peer *peer, const char *task, const char 
     return err;
 }
 
+static netron_err make_heard(netron_subscription *s, nt_heard **out)
+{
+    nt_heard *heard = calloc(1, sizeof *heard);
+    size_t size = strlen(s->name);
+    nt_pattern *pattern = s->is_pattern ? malloc(sizeof *pattern + size) : NULL;
+    netron_err err = NETRON_OK;
+    if (heard == NULL || (s->is_pattern && pattern == NULL)) {
+        err = nt_no_memory();
+    } else if (s->is_pattern) {
+        char *text = (char *)(pattern + 1); /* this subscription may end before the others */
+        memcpy(text, s->name, size);
+        err = nt_pattern_read(pattern, (netron_str){text, size});
+    }
+    if (err == NETRON_OK)
+        err = nt_map_put(&s->peer->heard, netron_s(s->name), heard, NULL);
+    if (err != NETRON_OK) {
+        free(pattern);
+        free(heard);
+        return err;
+    }
+    nt_list_init(&heard->subscriptions);
+    heard->pattern = pattern;
+    s->peer->heard_patterns += s->is_pattern;
+    *out = heard;
+    return NETRON_OK;
+}
+
+/* Behind all of its priority. */
 static netron_err join_heard(netron_subscription *s)
 {
-    nt_map *all = &s->peer->heard;
-    nt_heard *heard = nt_map_get(all, netron_s(s->name));
-    if (heard == NULL) {
-        heard = calloc(1, sizeof *heard);
-        if (heard == NULL)
-            return nt_no_memory();
-        nt_list_init(&heard->subscriptions);
-        netron_err err = nt_map_put(all, netron_s(s->name), heard, NULL);
-        if (err != NETRON_OK) {
-            free(heard);
-            return err;
-        }
-    }
-    nt_list_append(&heard->subscriptions, &s->link);
+    nt_heard *heard = nt_map_get(&s->peer->heard, netron_s(s->name));
+    if (heard == NULL)
+        NETRON_TRY(make_heard(s, &heard));
+    nt_list *before = heard->subscriptions.prev;
+    while (before != &heard->subscriptions &&
+           NT_ITEM(before, netron_subscription, link)->priority < s->priority)
+        before = before->prev;
+    nt_list_append(before->next, &s->link);
     return NETRON_OK;
 }
 
@@ -93,23 +115,43 @@ static netron_err hear_peer(netron_subscription *s)
                          : nt_fail(NETRON_UNAVAILABLE, "the connection broke meanwhile");
 }
 
+/* Existing nodes take a pattern for a name, and would tell of nothing (PROTOCOL.md §7). */
+static netron_err check_patterns(const netron_peer *peer, const char *name)
+{
+    if (peer->is_local || (peer->extensions & NT_EXTENSION_PATTERNS) != 0)
+        return NETRON_OK;
+    return nt_fail(NETRON_UNSUPPORTED,
+        "%s does not know patterns of events (extension patterns): subscribe to plain names, not %s",
+        netron_peer_id(peer), name);
+}
+
 static netron_err hear(netron_subscription *s)
 {
+    netron *node = s->peer->peers->node;
+    if (s->is_pattern) {
+        nt_pattern pattern;
+        NETRON_TRY(nt_pattern_read(&pattern, netron_s(s->name)));
+        NETRON_TRY(check_patterns(s->peer, s->name));
+    }
     if (!s->peer->is_local)
         return hear_peer(s);
-    s->seat = nt_audience_join(s->peer->peers->node, netron_s(s->name));
-    if (s->seat == NULL)
-        return nt_no_memory();
+    NETRON_TRY(nt_audience_join(node, netron_s(s->name), s->is_pattern, s->priority, &s->seat));
     s->seat->subscription = s;
     return NETRON_OK;
 }
 
-/* Out of all lists. True: nobody here hears that event of the peer any more. */
+static void free_heard(netron_peer *peer, nt_heard *heard)
+{
+    peer->heard_patterns -= heard->pattern != NULL;
+    free(heard->pattern);
+    free(heard);
+}
+
 bool nt_subscription_unlink(netron_subscription *s)
 {
     netron_str name = netron_s(s->name);
     if (s->seat != NULL) {
-        nt_audience_leave(s->peer->peers->node, name, s->seat);
+        nt_audience_leave(s->peer->peers->node, s->seat);
         s->seat = NULL;
         return false;
     }
@@ -118,7 +160,7 @@ bool nt_subscription_unlink(netron_subscription *s)
     if (heard == NULL || !nt_list_is_empty(&heard->subscriptions))
         return false;
     nt_map_remove(&s->peer->heard, name);
-    free(heard);
+    free_heard(s->peer, heard);
     return true;
 }
 
@@ -127,6 +169,8 @@ void nt_subscription_finish(netron_subscription *s, netron_err reason)
     if (s->is_over)
         return;
     s->is_over = true;
+    nt_event_queue_free(s->queue);
+    s->queue = NULL;
     if (s->wait != NULL)
         nt_wait_end(s->wait, NETRON_OK);
     if (s->on_end != NULL)
@@ -134,52 +178,98 @@ void nt_subscription_finish(netron_subscription *s, netron_err reason)
     nt_subscription_unref(s);
 }
 
-typedef struct subscribe_args {
-    netron_peer *peer;
-    const char *name;
-    nt_deliver_fn deliver;
-    nt_handler_fn handler;
-    netron_end_fn on_end;
-    void *user;
-    netron_subscription **out;
-} subscribe_args;
+void nt_subscription_end(netron_subscription *s, netron_err reason)
+{
+    netron_peer *peer = s->peer;
+    if (s->is_over)
+        return;
+    bool was_last = nt_subscription_unlink(s);
+    nt_subscription_finish(s, reason);
+    if (!was_last || nt_map_get(&peer->heard, netron_s(s->name)) != NULL)
+        return;
+    nt_loop_enter(peer->peers->loop);
+    nt_peer_tell(peer, "unsubscribe", s->name);
+    nt_loop_leave(peer->peers->loop);
+}
+
+void nt_subscription_unref(netron_subscription *s)
+{
+    if (--s->refs > 0)
+        return;
+    nt_peer_unuse(s->peer);
+    free(s->name);
+    free(s->service);
+    free(s);
+}
 
 /* From here on it has a last call, which one that never began does not have. */
-static void begin(netron_subscription *s, const subscribe_args *a)
+static void begin(netron_subscription *s, const nt_wish *wish)
 {
-    s->on_end = a->on_end;
-    if (a->out == NULL)
+    s->on_end = wish->on_end;
+    if (wish->out == NULL)
         return;
     /* The program's own hold, until netron_unsubscribe() or the end of the node. */
     s->refs++;
     nt_list_append(&s->peer->peers->node->subscriptions, &s->all);
-    *a->out = s;
+    *wish->out = s;
+}
+
+enum { QUEUED_DEFAULT = 1000 };
+
+static netron_subscription *make(const nt_wish *wish)
+{
+    static const netron_on_options none;
+    const netron_on_options *options = wish->options != NULL ? wish->options : &none;
+    const char *service = options->service != NULL ? options->service : wish->service;
+    netron_subscription *s = malloc(sizeof *s);
+    char *name = strdup(wish->name);
+    char *service_copy = service != NULL ? strdup(service) : NULL;
+    if (s == NULL || name == NULL || (service != NULL && service_copy == NULL)) {
+        free(s);
+        free(name);
+        free(service_copy);
+        return NULL;
+    }
+    *s = (netron_subscription){.peer = wish->peer,
+        .name = name,
+        .service = service_copy,
+        .refs = 2, /* one until it is over, one of the caller: it may be over before hear() is */
+        .max_queued = options->max_queued != 0 ? options->max_queued : QUEUED_DEFAULT,
+        .priority = options->priority,
+        .overflow = options->overflow,
+        .is_pattern = nt_is_pattern(netron_s(name)),
+        .is_once = options->once,
+        .deliver = wish->deliver,
+        .handler = wish->handler,
+        .hear = wish->hear,
+        .user = wish->user};
+    nt_list_init(&s->idle);
+    nt_peer_use(wish->peer);
+    return s;
+}
+
+static netron_err check_wish(const nt_wish *wish)
+{
+    if (!wish->peer->is_ready)
+        return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone",
+            netron_peer_id(wish->peer));
+    if (wish->options != NULL && (unsigned)wish->options->overflow > NETRON_OVERFLOW_DISCONNECT)
+        return nt_fail(NETRON_INVALID, "netron_on_options.overflow is none of its values");
+    return NETRON_OK;
 }
 
 static netron_err subscribe_here(void *arg)
 {
-    subscribe_args *a = arg;
-    if (!a->peer->is_ready)
-        return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", netron_peer_id(a->peer));
-    netron_subscription *s = calloc(1, sizeof *s);
-    char *name = strdup(a->name);
-    if (s == NULL || name == NULL) {
-        free(s);
-        free(name);
+    const nt_wish *wish = arg;
+    NETRON_TRY(check_wish(wish));
+    netron_subscription *s = make(wish);
+    if (s == NULL)
         return nt_no_memory();
-    }
-    *s = (netron_subscription){.peer = a->peer,
-        .name = name,
-        .refs = 2, /* one until it is over, one of this function: it may be over before hear() is */
-        .deliver = a->deliver,
-        .handler = a->handler,
-        .user = a->user};
-    nt_peer_use(a->peer);
     netron_err err = hear(s);
     if (err == NETRON_OK && s->is_over)
         err = nt_fail(NETRON_UNAVAILABLE, "the connection broke meanwhile");
     if (err == NETRON_OK) {
-        begin(s, a);
+        begin(s, wish);
     } else if (!s->is_over) {
         (void)nt_subscription_unlink(s);
         nt_subscription_finish(s, err);
@@ -188,54 +278,12 @@ static netron_err subscribe_here(void *arg)
     return err;
 }
 
-static netron_err subscribe(subscribe_args *args)
+netron_err nt_subscribe(const nt_wish *wish)
 {
-    nt_loop *loop = args->peer->peers->loop;
-    return nt_is_elsewhere(loop) ? nt_run_there(loop, subscribe_here, args) : subscribe_here(args);
-}
-
-netron_err netron_abi_subscribe(const netron_proxy *proxy, unsigned index, nt_deliver_fn deliver,
-    nt_handler_fn handler, netron_end_fn on_end, void *user, netron_subscription **out)
-{
-    if (proxy->remote == NULL)
-        return nt_fail(NETRON_INVALID, "this proxy has not been queried, or is released");
-    const nt_member *member = proxy->remote->contract->members[index]();
-    subscribe_args args = {.peer = proxy->peer,
-        .name = nt_member_wire_name(member),
-        .deliver = deliver,
-        .handler = handler,
-        .on_end = on_end,
-        .user = user,
-        .out = out};
-    return subscribe(&args);
-}
-
-static bool deliver_values(void *user, nt_handler_fn handler, nt_reader *args)
-{
-    size_t count = args->left;
-    netron_event_fn fn = (netron_event_fn)handler;
-    netron_value *values =
-        count != 0 ? netron_scope_alloc(args->memory, count * sizeof *values) : NULL;
-    if (count != 0 && values == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (!nt_value_read(args, &values[i]))
-            return false;
-    fn(user, values, count);
-    return true;
-}
-
-netron_err netron_on(netron_peer *peer, const char *event, netron_event_fn handler,
-    netron_end_fn on_end, void *user, netron_subscription **out)
-{
-    subscribe_args args = {.peer = peer,
-        .name = event,
-        .deliver = deliver_values,
-        .handler = (nt_handler_fn)handler,
-        .on_end = on_end,
-        .user = user,
-        .out = out};
-    return subscribe(&args);
+    nt_loop *loop = wish->peer->peers->loop;
+    nt_wish copy = *wish;
+    return nt_is_elsewhere(loop) ? nt_run_there(loop, subscribe_here, &copy)
+                                 : subscribe_here(&copy);
 }
 
 static netron_err unsubscribe_here(void *arg)
@@ -275,7 +323,7 @@ void nt_event_end_heard(netron_peer *peer, netron_err reason, const char *why)
         nt_heard *heard = value;
         for (nt_list *item; (item = nt_list_take(&heard->subscriptions)) != NULL;)
             nt_list_append(&over, item);
-        free(heard);
+        free_heard(peer, heard);
     }
     nt_map_fini(&peer->heard);
     for (nt_list *item; (item = nt_list_take(&over)) != NULL;)
@@ -286,11 +334,11 @@ void nt_event_end_heard(netron_peer *peer, netron_err reason, const char *why)
 
 /* ---- the end of the node ---- */
 
-static netron_subscription *first_local(const netron *node)
+static netron_subscription *first_local(const nt_map *audiences)
 {
     nt_map_entry *at = NULL;
     void *value;
-    while (nt_map_next(&node->events, &at, NULL, &value))
+    while (nt_map_next(audiences, &at, NULL, &value))
         NT_LIST_FOREACH(item, &((nt_audience *)value)->subscribers)
             if (NT_ITEM(item, nt_subscriber, link)->subscription != NULL)
                 return NT_ITEM(item, nt_subscriber, link)->subscription;
@@ -300,7 +348,8 @@ static netron_subscription *first_local(const netron *node)
 void nt_event_end_local(netron *node)
 {
     netron_subscription *s;
-    while ((s = first_local(node)) != NULL) {
+    while ((s = first_local(&node->events)) != NULL ||
+           (s = first_local(&node->patterns)) != NULL) {
         (void)nt_subscription_unlink(s);
         nt_subscription_finish(s, nt_fail(NETRON_CANCELLED, "the node is stopping"));
     }
@@ -313,5 +362,7 @@ void nt_events_fini(netron *node)
     for (nt_list *item; (item = nt_list_take(&node->subscriptions)) != NULL;)
         nt_subscription_unref(NT_ITEM(item, netron_subscription, all));
     nt_map_fini(&node->events);
+    nt_map_fini(&node->patterns);
+    nt_loop_timer_stop(node->loop, &node->drop_timer);
     nt_announcements_fini(node);
 }

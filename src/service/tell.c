@@ -1,10 +1,18 @@
-/* tell.c - one peer is told of an event, and what becomes of one that does not answer. */
+/* tell.c - one peer is told of an event, and what becomes of one that does not take it.
+ *
+ * A peer that knows `oneway` gets a packet that is not answered; it is told while its connection has
+ * room. Others answer, and the emitter waits for that. Who lets a second pass is mute: it goes on being
+ * told as far as there is room, but nobody waits for it until it answers, or reads, again.
+ */
 #include "base/error.h"
 #include "service/event_parts.h"
 
-/* For an answer to an event, at most: less than any time-out of who waits for the emitter. A peer that
- * let it pass is mute: it goes on being told, but nobody waits for it until it answers again. */
-enum { ANSWER_MS = 1000 };
+enum { UNANSWERED_MAX = 1024 }; /* that a mute peer is left with */
+
+static bool is_oneway(const netron_peer *peer)
+{
+    return (peer->extensions & NT_EXTENSION_ONEWAY) != 0;
+}
 
 static nt_slot *probe_of(const netron_peer *peer)
 {
@@ -12,7 +20,7 @@ static nt_slot *probe_of(const netron_peer *peer)
 }
 
 /* Has a mute peer answered the event that was left with it? */
-static void look_again(netron_peer *peer)
+void nt_event_look_again(netron_peer *peer)
 {
     nt_slot *probe = probe_of(peer);
     if (probe == NULL || probe->state != NT_SLOT_ANSWERED)
@@ -36,38 +44,79 @@ static void leave_with(netron_peer *peer, nt_slot *slot)
         nt_slot_drop(probe);
 }
 
-static bool may_be_told(const netron_peer *peer)
+bool nt_event_may_send(const netron_peer *peer)
 {
     const nt_session *session = peer->session;
-    if (!peer->is_ready || session == NULL)
+    if (nt_session_is_full(session))
         return false;
-    /* The rest is for calls. */
-    return !peer->is_mute || session->pending.used < session->config->max_calls / 2;
+    if (is_oneway(peer))
+        return true;
+    uint32_t most = session->config->max_calls;
+    if (peer->is_mute) /* the rest is for calls */
+        most = most / 2 < UNANSWERED_MAX ? most / 2 : UNANSWERED_MAX;
+    return session->pending.used < most;
 }
 
-/* False: there is nothing to wait for. */
-bool nt_event_tell(netron_peer *peer, const nt_event *event, nt_slot **slot)
+/* Whose event it is stands beside the name, for those who know of that. */
+static void write_name(nt_writer *writer, const netron_peer *peer, const nt_event *event)
+{
+    bool is_scoped =
+        event->service.size != 0 && (peer->extensions & NT_EXTENSION_PATTERNS) != 0;
+    if (is_scoped)
+        netron_abi_put_list(writer, 2);
+    netron_abi_put_str(writer, event->name);
+    if (is_scoped)
+        netron_abi_put_str(writer, event->service);
+}
+
+static netron_err write_event(netron_peer *peer, const nt_event *event, uint32_t id)
 {
     nt_session *session = peer->session;
-    uint32_t timeout_ms = peer->peers->call_timeout_ms;
     nt_writer writer;
-    if (timeout_ms > ANSWER_MS)
-        timeout_ms = ANSWER_MS;
-    if (peer->is_mute && session != NULL)
-        look_again(peer);
-    if (!may_be_told(peer) || nt_slot_take(session, timeout_ms, slot) != NETRON_OK)
-        return false;
-    netron_err err = NETRON_UNAVAILABLE;
-    if (nt_session_begin(session, &writer, (*slot)->id, NETRON_PACKET_TASK | NT_PACKET_IMPULSE)) {
-        netron_abi_put_list(&writer, 2 + (size_t)event->count);
-        nt_put_text(&writer, "emit");
-        netron_abi_put_str(&writer, event->name);
-        nt_put_raw(&writer, event->args.ptr, event->args.len);
-        err = nt_session_end(session, &writer);
-    }
+    if (!nt_session_begin(session, &writer, id, NETRON_PACKET_TASK | NT_PACKET_IMPULSE))
+        return NETRON_UNAVAILABLE;
+    netron_abi_put_list(&writer, 2 + (size_t)event->count);
+    nt_put_text(&writer, "emit");
+    write_name(&writer, peer, event);
+    nt_put_raw(&writer, event->args.ptr, event->args.len);
+    return nt_session_end(session, &writer);
+}
+
+static netron_err send_answered(netron_peer *peer, const nt_event *event, nt_slot **slot)
+{
+    uint32_t timeout_ms = peer->peers->call_timeout_ms;
+    NETRON_TRY(nt_slot_take(
+        peer->session, timeout_ms < NT_ANSWER_MS ? timeout_ms : NT_ANSWER_MS, slot));
+    netron_err err = write_event(peer, event, (*slot)->id);
     if (err != NETRON_OK)
         nt_slot_give_back(*slot);
     else if (peer->is_mute)
         leave_with(peer, *slot);
-    return err == NETRON_OK && !peer->is_mute;
+    return err;
+}
+
+nt_telling nt_event_send(netron_peer *peer, const nt_event *event, nt_slot **slot)
+{
+    bool is_answered = !is_oneway(peer);
+    netron_err err =
+        is_answered ? send_answered(peer, event, slot) : write_event(peer, event, 0);
+    if (err != NETRON_OK)
+        NT_INFO(peer->peers->config.log, "event %.*s: %s is not told: %s", NETRON_STR(event->name),
+            netron_peer_id(peer), netron_err_text(err));
+    return err == NETRON_OK && is_answered && !peer->is_mute ? NT_AWAIT_ANSWER : NT_TOLD;
+}
+
+nt_telling nt_event_tell(nt_subscriber *subscriber, nt_event *event, nt_slot **slot)
+{
+    netron_peer *peer = subscriber->peer;
+    if (!peer->is_ready || peer->session == NULL)
+        return NT_TOLD;
+    if (peer->is_mute && !is_oneway(peer))
+        nt_event_look_again(peer);
+    /* Nothing overtakes what waits. */
+    if (peer->backlog != NULL)
+        nt_backlog_drain(peer->backlog);
+    if (peer->backlog == NULL && nt_event_may_send(peer))
+        return nt_event_send(peer, event, slot);
+    return nt_backlog_add(subscriber, event);
 }
