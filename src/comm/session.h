@@ -193,6 +193,12 @@ static inline bool nt_session_is_full(const nt_session *session)
     return session->link == NULL || nt_link_is_full(session->link);
 }
 
+/* Bytes that the connection has not taken yet. */
+static inline size_t nt_session_unsent(const nt_session *session)
+{
+    return session->link != NULL ? session->link->unsent : 0;
+}
+
 /* Look from time to time whether the peer is silent, from now on. */
 void nt_session_watch(nt_session *session);
 /* Stop reading when too much output waits. */

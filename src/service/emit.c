@@ -183,6 +183,19 @@ static netron_err deliver_here(netron *node, netron_ctx *ctx, const listeners *l
     return err;
 }
 
+/* Somebody was left with much to write: the loop writes it before the next event comes. */
+static netron_err give_way(netron_ctx *ctx, const listeners *l)
+{
+    enum { MUCH = 64 * 1024 };
+    for (size_t i = 0; i < l->count; i++) {
+        const netron_peer *peer = l->all[i].peer;
+        if (peer != NULL && peer->backlog == NULL && peer->session != NULL &&
+            nt_session_unsent(peer->session) > MUCH)
+            return netron_yield(ctx);
+    }
+    return NETRON_OK;
+}
+
 /* Peers are all told before the first handler runs here, and their answers waited for after that. */
 static netron_err tell_at_once(netron *node, netron_ctx *ctx, listeners *l, nt_event *event)
 {
@@ -192,7 +205,7 @@ static netron_err tell_at_once(netron *node, netron_ctx *ctx, listeners *l, nt_e
     netron_err err = deliver_here(node, ctx, l, event);
     for (size_t i = 0; i < l->count; i++)
         await_peer(&l->all[i], ctx, event);
-    return err;
+    return err == NETRON_OK ? give_way(ctx, l) : err;
 }
 
 static netron_err tell_in_series(netron_ctx *ctx, listeners *l, nt_event *event)
