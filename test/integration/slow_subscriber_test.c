@@ -12,6 +12,7 @@
 
 #include <netron/netron.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +158,8 @@ static tally end_of(const child *c)
 {
     tally t;
     int status = 1;
+    /* libuv has turned this off for waiting. */
+    assert_int_equal(fcntl(c->said, F_SETFL, 0), 0);
     assert_int_equal(read(c->said, &t, sizeof t), (ssize_t)sizeof t);
     assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
     assert_int_equal(status, 0);
