@@ -499,7 +499,7 @@ class Events(Case):
 
     def test_a_base_node_is_asked_for_no_pattern(self):
         err = self.fails(1, "on", base.url, "-", "peer:*")
-        self.assertIn("501 unsupported: ", err)
+        self.assertIn("501 not supported: ", err)
         self.assertIn("does not know patterns of events", err)
         self.assertNotIn(["subscribe", "peer:*"], base.tasks)
 
