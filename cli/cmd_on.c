@@ -19,6 +19,8 @@ typedef struct on_options {
 typedef struct watch {
     cli_session *session;
     uint64_t left; /* events yet to print; UINT64_MAX: no end */
+    bool is_pattern;
+    const char *service; /* "name@version"; NULL: any */
     netron_err ended;
     char why[256]; /* it ended */
 } watch;
@@ -29,20 +31,35 @@ static void wake(const watch *w)
         netron_channel_close(w->session->wake);
 }
 
-/* One argument is printed as itself, several as a list. */
-static void print_event(void *user, const netron_value *args, size_t count)
+/* One argument is printed as itself, several as a list; what a pattern has found, with its name. */
+static void put_event(cli *c, const netron_event *event, bool is_named)
+{
+    netron_value list = netron_list_value(event->args, event->count);
+    netron_entry entries[] = {
+        {netron_str_value(netron_s("event")), netron_str_value(event->name)},
+        {netron_str_value(netron_s("args")), list},
+    };
+    netron_value whole = is_named            ? netron_map_value(entries, 2)
+                         : event->count == 1 ? event->args[0]
+                                             : list;
+    cli_put_json(&c->out, &whole);
+    cli_flush(&c->out);
+}
+
+static netron_err print_event(netron_ctx *ctx, void *user, const netron_event *event,
+    netron_value *result)
 {
     watch *w = user;
     cli_output *out = &w->session->cli->out;
-    netron_value whole = count == 1 ? args[0] : netron_list_value(args, count);
+    (void)ctx, (void)result;
     if (w->left == 0)
-        return;
-    cli_put_json(out, &whole);
-    cli_flush(out);
+        return NETRON_OK;
+    put_event(w->session->cli, event, w->is_pattern);
     if (w->left != UINT64_MAX)
         w->left--;
     if (w->left == 0 || out->failed != 0)
         wake(w);
+    return NETRON_OK;
 }
 
 static void end_watch(void *user, netron_err reason)
@@ -58,6 +75,18 @@ static void end_watch(void *user, netron_err reason)
 static bool is_node(const char *service)
 {
     return strcmp(service, "-") == 0;
+}
+
+/* Another service's event of the same name is not meant. */
+static const char *service_of(cli *c, const netron_value *meta)
+{
+    const netron_value *name = netron_map_get(meta, "name");
+    const netron_value *version = netron_map_get(meta, "version");
+    if (name == NULL || name->type != NETRON_TYPE_STR)
+        return NULL;
+    if (version == NULL || version->type != NETRON_TYPE_STR || version->as.str.size == 0)
+        return cli_text(c, "%.*s", NETRON_STR(name->as.str));
+    return cli_text(c, "%.*s@%.*s", NETRON_STR(name->as.str), NETRON_STR(version->as.str));
 }
 
 static const char *list_events(cli *c, const netron_value *events)
@@ -84,14 +113,15 @@ static int fail_event(cli *c, const char *service, const char *event, const netr
 }
 
 /* Nodes that declare their events are asked for no other; existing nodes declare none. */
-static int check_event(cli_session *session, const char *service, const char *event)
+static int check_event(cli_session *session, watch *w, const char *service, const char *event)
 {
     const netron_value *meta;
     int code = cli_session_describe(session, service, &meta);
     if (code != CLI_OK)
         return code;
+    w->service = service_of(session->cli, meta);
     const netron_value *events = cli_map_of(meta, "events");
-    if (events == NULL || cli_map_of(events, event) != NULL)
+    if (w->is_pattern || events == NULL || cli_map_of(events, event) != NULL)
         return CLI_OK;
     return fail_event(session->cli, service, event, events);
 }
@@ -113,7 +143,9 @@ static int watch_events(cli_session *session, watch *w, const char *service, con
     session->wake = netron_channel_new(ctx, 1, sizeof nothing);
     if (session->wake == NULL)
         return cli_session_fail(session, NETRON_NO_MEMORY);
-    netron_err err = netron_on(session->peer, event, print_event, end_watch, w, &subscription);
+    netron_on_options how = {.service = w->service};
+    netron_err err =
+        netron_on_with(session->peer, event, &how, print_event, end_watch, w, &subscription);
     if (err != NETRON_OK)
         return cli_session_fail(session, err);
     cli_note(&session->cli->out, "listening for %s%s%s (Ctrl-C ends)", event,
@@ -131,10 +163,12 @@ static int run(cli *c, const void *options)
     const on_options *given = options;
     const char *service = c->words[0], *event = c->words[1];
     cli_session session;
-    watch w = {.session = &session, .left = given->count != 0 ? given->count : UINT64_MAX};
+    watch w = {.session = &session,
+        .left = given->count != 0 ? given->count : UINT64_MAX,
+        .is_pattern = strchr(event, '*') != NULL};
     int code = cli_session_open(&session, c);
     if (code == CLI_OK && !is_node(service))
-        code = check_event(&session, service, event);
+        code = check_event(&session, &w, service, event);
     if (code == CLI_OK)
         code = watch_events(&session, &w, service, event);
     return cli_session_close(&session, code);
@@ -155,14 +189,16 @@ const cli_command cli_command_on = {
     .options_size = sizeof(on_options),
     .run = run,
     .help = "An event is a line of JSON: its argument, or a list when it has none or several.\n"
+            "EVENT may be a pattern: * stands for a segment between dots or colons, ** for any\n"
+            "number of them. A line then has the name, too: {\"event\": NAME, \"args\": [...]}.\n"
             "Once the subscription stands, a line on standard error says so (not with --json).\n"
             "\n"
-            "Events of the node itself are peer:connect, peer:disconnect, service:expose and\n"
-            "service:unexpose; for these SERVICE is -.\n",
+            "Events of the node itself are peer:connect, peer:disconnect, service:expose,\n"
+            "service:unexpose and subscription:drop; for these SERVICE is -.\n",
     .examples = "  netron on ws://127.0.0.1:7070 calculator computed\n"
                 "      until Ctrl-C\n"
                 "  netron on ws://127.0.0.1:7070 chat message --count 1\n"
                 "      wait for one message\n"
-                "  netron on ws://127.0.0.1:7070 - peer:connect\n"
-                "      who comes\n",
+                "  netron on ws://127.0.0.1:7070 - 'peer:*'\n"
+                "      who comes and goes\n",
 };

@@ -30,6 +30,8 @@ extern "C" {
 
 struct netron;
 struct netron_ctx;
+struct netron_emit_options;
+struct netron_on_options;
 struct netron_peer;
 struct netron_proxy;
 struct nt_call;
@@ -328,11 +330,12 @@ typedef struct nt_emit {
     struct netron_ctx *ctx;
     const nt_contract *contract;
     unsigned index;
+    const struct netron_emit_options *options;
     netron_err err;
     nt_writer writer;
 } nt_emit;
 NETRON_API nt_writer *netron_abi_emit_begin(nt_emit *emit, struct netron_ctx *ctx,
-    const nt_contract *contract, unsigned index);
+    const nt_contract *contract, unsigned index, const struct netron_emit_options *options);
 NETRON_API netron_err netron_abi_emit_end(nt_emit *emit);
 
 /* Publish. See SERVICE__expose() in netron/service.h. */
@@ -421,13 +424,14 @@ NETRON_API netron_err netron_abi_query(struct netron_peer *peer, const nt_contra
     const char *id, netron_proxy *proxy);
 NETRON_API void netron_abi_release(netron_proxy *proxy);
 
-/* Subscriptions. `deliver` decodes and calls `handler`; on_end is the last call, exactly once. */
+/* Subscriptions. `deliver` decodes and calls `handler`; on_end is the last call, exactly once. `options`
+ * (netron/event.h) may be NULL, here and for an event. */
 typedef struct netron_subscription netron_subscription;
 typedef void (*nt_handler_fn)(void);
 typedef bool (*nt_deliver_fn)(void *user, nt_handler_fn handler, nt_reader *args);
 typedef void (*netron_end_fn)(void *user, netron_err reason);
 NETRON_API netron_err netron_abi_subscribe(const netron_proxy *proxy, unsigned index,
-    nt_deliver_fn deliver, nt_handler_fn handler, netron_end_fn on_end, void *user,
+    const struct netron_on_options *options, nt_deliver_fn deliver, nt_handler_fn handler, netron_end_fn on_end, void *user,
     netron_subscription **out);
 
 #ifdef __cplusplus

@@ -9,6 +9,7 @@
 #include <netron/abi.h>
 #include <netron/dynamic.h>
 #include <netron/error.h>
+#include <netron/event.h>
 #include <netron/fiber.h>
 #include <netron/node.h>
 #include <netron/peer.h>

@@ -45,6 +45,17 @@ typedef enum netron_log_level {
  * them, at the same time; must not call netron. */
 typedef void (*netron_log_fn)(void *user, netron_log_level level, const char *line);
 
+/* What happens to an event when too many wait for a subscriber that does not keep up. What is dropped is
+ * counted (netron_stats.events_dropped), and told by the event subscription:drop {event, peerId,
+ * dropped}. */
+typedef enum netron_overflow {
+    NETRON_OVERFLOW_DROP_OLDEST, /* it gives way to the new one */
+    NETRON_OVERFLOW_DROP_NEWEST, /* the new one goes */
+    NETRON_OVERFLOW_CONFLATE,    /* at any time, only the latest of each name waits */
+    NETRON_OVERFLOW_WAIT,        /* the emitter waits until there is room */
+    NETRON_OVERFLOW_DISCONNECT   /* the connection ends; a subscription at the node itself does */
+} netron_overflow;
+
 /* Zeroed means defaults. Strings are copied. */
 typedef struct netron_options {
     const char *listen; /* one address to listen on, e.g. "ws://127.0.0.1:7070"; NULL: none */
@@ -87,7 +98,9 @@ typedef struct netron_options {
     uint32_t max_fibers;        /* default 8192, bounded by vm.max_map_count / 4 */
     uint32_t max_peer_fibers;   /* waiting handlers of one peer; default as many as are left to others */
     uint32_t max_peers;         /* default 100000 */
-    uint32_t max_subscriptions; /* per peer; default 1000 */
+    uint32_t max_subscriptions; /* per peer, patterns among them; default 1000 */
+    uint32_t max_queued_events; /* that wait for a peer, per subscription; default 1000 */
+    netron_overflow event_overflow; /* beyond that; default: the oldest is dropped */
     uint32_t max_streams;       /* per peer and direction; default 1000 */
     netron_rate stream_rate;    /* of each stream that this node writes; default: no limit */
     size_t stack_bytes;         /* of a fiber; default 256 KiB, more under sanitizers */
@@ -166,6 +179,7 @@ typedef struct netron_stats {
     uint64_t calls_served, calls_made, calls_failed;
     uint64_t packets_in, packets_out, bytes_in, bytes_out;
     uint64_t peers, services, fibers, fibers_peak, streams, subscriptions, calls_pending;
+    uint64_t events_dropped; /* for subscribers that did not keep up */
 } netron_stats;
 NETRON_API netron_stats netron_stats_get(const netron *node);
 

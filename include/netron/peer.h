@@ -13,6 +13,7 @@
 #endif
 
 #include <netron/abi.h>
+#include <netron/event.h>
 #include <netron/node.h>
 #include <netron/value.h>
 
@@ -86,22 +87,6 @@ NETRON_API void netron_stream_close(netron_stream *stream);
  * NETRON_NO_MEMORY, NETRON_INVALID: it is closed. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_stream_limit(netron_stream *stream,
     netron_rate rate);
-
-/* Hear an event of a peer by its plain name, e.g. "peer:connect". `args` is valid during the call.
- * on_end (may be NULL) is the last call, exactly once: NETRON_OK after netron_unsubscribe(), else
- * why the connection ended, in netron_last_error() in words. Both run on a fiber. Suspends. */
-typedef void (*netron_event_fn)(void *user, const netron_value *args, size_t count);
-NETRON_API NETRON_MUST_CHECK netron_err netron_on(netron_peer *peer, const char *event,
-    netron_event_fn handler, netron_end_fn on_end, void *user, netron_subscription **out);
-/* No more events; on_end runs before this returns, unless it has run already. The subscription is
- * gone. What is never given back goes with the node. Suspends. */
-NETRON_API void netron_unsubscribe(netron_subscription *subscription);
-
-/* Tell everyone who subscribed to this plain name, on any connection and on the node itself.
- * Returns when each subscriber has answered, failed, or let a second pass (docs/design.md, "Events").
- * Suspends. */
-NETRON_API NETRON_MUST_CHECK netron_err netron_emit(netron_ctx *ctx, const char *event,
-    const netron_value *args, size_t count);
 
 /* ---- tasks ------------------------------------------------------------------------------- */
 

@@ -35,6 +35,7 @@
  *                calculator__fibonacci_next(&stream, &n)  calculator__fibonacci_close(&stream)
  *     property   calculator__version_get(&calc, &value)   calculator__precision_set(&calc, 3)
  *     event      calculator__computed_on(&calc, handler, on_end, user, &subscription)
+ *                calculator__computed_on_with(&calc, &options, handler, ...)   netron_on_options
  *                calculator__computed_handler is void (*)(void *user, netron_str, int64_t)
  *   server       calculator__expose(node, &self)          calculator__unexpose(node)
  *                calculator__provider()
@@ -44,6 +45,7 @@
  *                calculator__precision_get_impl(ctx, self, &value) and
  *                calculator__precision_set_impl(ctx, self, value), for NETRON_ACCESS
  *     event      calculator__computed_emit(ctx, op, result)
+ *                calculator__computed_emit_with(ctx, &options, op, result)     netron_emit_options
  *
  * The server's file says where properties live and closes the list:
  *
@@ -77,6 +79,7 @@
 #endif
 
 #include <netron/abi.h>
+#include <netron/event.h>
 #include <netron/foreach.h>
 #include <netron/node.h>
 #include <netron/types.h>
@@ -588,21 +591,33 @@ NT_FN void nt_each_end(void *stream)
         return NT_GUARD_HANDLER(((P##_handler)handler_)(user_ NT_EACH(NT_PARAM_PASS, ,             \
             __VA_ARGS__)));                                                                        \
     }                                                                                              \
+    NT_FN NETRON_MUST_CHECK netron_err P##_on_with(const S *proxy_,                                \
+        const netron_on_options *options_, P##_handler handler_, netron_end_fn on_end_,            \
+        void *user_, netron_subscription **subscription_)                                          \
+    {                                                                                              \
+        return netron_abi_subscribe(&proxy_->nt_proxy, nt_listed_##P, options_, nt_deliver_##P,    \
+            (nt_handler_fn)handler_, on_end_, user_, subscription_);                               \
+    }                                                                                              \
     NT_FN NETRON_MUST_CHECK netron_err P##_on(const S *proxy_, P##_handler handler_,               \
         netron_end_fn on_end_, void *user_, netron_subscription **subscription_)                   \
     {                                                                                              \
-        return netron_abi_subscribe(&proxy_->nt_proxy, nt_listed_##P, nt_deliver_##P,              \
-            (nt_handler_fn)handler_, on_end_, user_, subscription_);                               \
+        return P##_on_with(proxy_, NULL, handler_, on_end_, user_, subscription_);                 \
     }                                                                                              \
-    NT_FN NETRON_MUST_CHECK netron_err P##_emit(                                                   \
-        netron_ctx *ctx_ NT_EACH(NT_PARAM, , __VA_ARGS__))                                         \
+    NT_FN NETRON_MUST_CHECK netron_err P##_emit_with(netron_ctx *ctx_,                             \
+        const netron_emit_options *options_ NT_EACH(NT_PARAM, , __VA_ARGS__))                      \
     {                                                                                              \
         nt_emit nt_e;                                                                              \
-        nt_writer *nt_w = netron_abi_emit_begin(&nt_e, ctx_, &nt_contract_##S, nt_listed_##P);     \
+        nt_writer *nt_w = netron_abi_emit_begin(                                                   \
+            &nt_e, ctx_, &nt_contract_##S, nt_listed_##P, options_);                               \
         if (nt_w != NULL) {                                                                        \
             NT_EACH(NT_PARAM_PUT, , __VA_ARGS__)                                                   \
         }                                                                                          \
         return netron_abi_emit_end(&nt_e);                                                         \
+    }                                                                                              \
+    NT_FN NETRON_MUST_CHECK netron_err P##_emit(                                                   \
+        netron_ctx *ctx_ NT_EACH(NT_PARAM, , __VA_ARGS__))                                         \
+    {                                                                                              \
+        return P##_emit_with(ctx_, NULL NT_EACH(NT_PARAM_PASS, , __VA_ARGS__));                    \
     }                                                                                              \
     NT_DEFINE_REFUSAL(nt_call_##P)                                                                 \
     NT_DEFINE_REFUSAL(nt_set_##P)

@@ -152,6 +152,8 @@ static void configure(netron *node, const netron_options *o)
         .level = o->log_level != NETRON_LOG_DEFAULT ? o->log_level : NETRON_LOG_WARN};
     node->task_timeout_ms = or_else(o->task_timeout_ms, 5000);
     node->max_subscriptions = or_else(o->max_subscriptions, 1000);
+    node->max_queued_events = or_else(o->max_queued_events, 1000);
+    node->event_overflow = o->event_overflow;
     peers->call_timeout_ms = or_else(o->call_timeout_ms, 5000);
     peers->most = or_else(o->max_peers, 100000);
     peers->on_peer = on_peer;
@@ -227,6 +229,8 @@ static netron_err build(netron *node, const netron_options *options)
     nt_list_init(&node->crew.spawned);
     node->crew.on_idle = on_idle;
     nt_list_init(&node->subscriptions);
+    nt_list_init(&node->hearing);
+    nt_list_init(&node->dropping);
     nt_list_init(&node->publishing);
     NETRON_TRY(make_id(node, options->id));
     configure(node, options);
@@ -323,6 +327,7 @@ static void stop_here(netron *node)
     for (unsigned i = 0; i < count; i++)
         uv_close((uv_handle_t *)&node->signals[i], on_signal_closed);
     nt_spawned_cancel(&node->crew);
+    nt_hearing_cancel(node);
     nt_ctx_cancel(&node->peers.ctx);
     if (nt_node_spawn(node, end_local, NULL) != NETRON_OK)
         (void)end_local(&node->peers.ctx, NULL);

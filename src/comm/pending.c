@@ -318,8 +318,12 @@ void nt_pending_answer(nt_session *session, uint32_t id, uint8_t flags, nt_slice
         free_slot(slot);
         if ((flags & NT_PACKET_ERROR) == 0)
             nt_stream_refuse(session, payload);
+        if (session->on_late_answer != NULL)
+            session->on_late_answer(session);
     } else if (wait == NULL) {
         keep_answer(slot, flags, payload);
+        if (session->on_late_answer != NULL)
+            session->on_late_answer(session);
     } else if (NT_LIKELY(load_plain(session, slot, flags, payload))) {
         free_slot(slot);
         nt_wait_end(wait, NETRON_OK);

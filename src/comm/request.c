@@ -17,6 +17,7 @@ void nt_request_init(nt_request *request, nt_loop *loop, netron *node)
     request->is_replying = false;
     request->is_waiting = false;
     request->is_indexed = false;
+    request->is_oneway = false;
     request->pinned = NULL;
     request->pinned_bytes = 0;
     request->chunk = NULL;
@@ -175,6 +176,11 @@ static netron_err run(nt_session *session, nt_request *request, nt_reader *args)
 /* The caller hears of it in any case: by the reply, or else by the end of the connection. */
 static void answer_fault(nt_request *request, netron_err err)
 {
+    if (request->is_oneway) {
+        NT_INFO(request->session->config->log, "%s: what wants no answer failed: %s",
+            request->session->id, netron_last_error()->message);
+        return;
+    }
     nt_reply_fault(request, err);
     if (!request->has_replied)
         nt_session_close(request->session, 1011, NETRON_NO_MEMORY, "no memory for an answer");

@@ -331,11 +331,26 @@ static void on_input(netron_link *link)
     }
 }
 
+/* All who wait now; who comes back waits for the next time. */
+static void tell_room(nt_session *session, netron_err err)
+{
+    nt_list now;
+    nt_list_init(&now);
+    for (nt_list *at; (at = nt_list_take(&session->waiting)) != NULL;)
+        nt_list_append(&now, at);
+    for (nt_list *at; (at = nt_list_take(&now)) != NULL;) {
+        nt_room_wait *room = NT_ITEM(at, nt_room_wait, link);
+        if (room->on_room == NULL)
+            nt_wait_end(room->wait, err);
+        else if (err == NETRON_OK)
+            room->on_room(room);
+    }
+}
+
 static void on_writable(netron_link *link)
 {
     nt_session *session = link->owner;
-    for (nt_list *at; (at = nt_list_take(&session->waiting)) != NULL;)
-        nt_wait_end(NT_ITEM(at, nt_room_wait, link)->wait, NETRON_OK);
+    tell_room(session, NETRON_OK);
     if (session->owes_batch) {
         session->owes_batch = false;
         nt_bridge_taken(session->bridge);
@@ -370,8 +385,7 @@ static void on_closed(netron_link *link, netron_err err, const char *reason)
     session->state = NT_SESSION_CLOSED;
     session->link = NULL;
     nt_loop_timer_stop(session->loop, &session->timer);
-    for (nt_list *at; (at = nt_list_take(&session->waiting)) != NULL;)
-        nt_wait_end(NT_ITEM(at, nt_room_wait, link)->wait, NETRON_UNAVAILABLE);
+    tell_room(session, NETRON_UNAVAILABLE);
     nt_pending_fail_all(session, NETRON_UNAVAILABLE,
         reason[0] != '\0' ? reason : netron_err_text(failure));
     nt_streams_fail_all(session, failure, reason[0] != '\0' ? reason : netron_err_text(failure));
@@ -405,6 +419,15 @@ void nt_session_check_unsent(nt_session *session)
 static void forget_room(nt_wait *wait)
 {
     (void)wait; /* unlinked by the waiting flow */
+}
+
+void nt_session_abort(nt_session *session, netron_err err, const char *reason)
+{
+    if (session->link == NULL)
+        return;
+    nt_loop_enter(session->loop);
+    nt_link_abort(session->link, err, reason);
+    nt_loop_leave(session->loop);
 }
 
 netron_err nt_session_wait_room(nt_session *session, netron_ctx *ctx)

@@ -30,7 +30,8 @@ enum {
     NT_EXTENSION_PATTERNS = 1u << 5,
     NT_EXTENSION_RESUME = 1u << 6,
     /* What this node knows by now, and announces. */
-    NT_EXTENSIONS_HERE = NT_EXTENSION_INT64 | NT_EXTENSION_CANCEL | NT_EXTENSION_CREDIT
+    NT_EXTENSIONS_HERE = NT_EXTENSION_INT64 | NT_EXTENSION_CANCEL | NT_EXTENSION_CREDIT |
+                         NT_EXTENSION_ONEWAY | NT_EXTENSION_PATTERNS
 };
 
 typedef enum nt_session_state {
@@ -114,11 +115,16 @@ struct nt_session {
     uint32_t last_packet_id; /* of packets without an answer */
     size_t stream_bytes;     /* unread, in all readers */
     size_t windows;          /* of all readers: how far their writers may be ahead */
+    /* An answer has come that nobody waits for (any more). NULL: who cares. */
+    void (*on_late_answer)(nt_session *session);
 };
 
+/* Who is told when there is room: a flow that waits, or a function, which may ask again at once. When the
+ * connection ends, the former is told, and the latter only taken off the list. */
 typedef struct nt_room_wait {
     nt_list link;
     nt_wait *wait;
+    void (*on_room)(struct nt_room_wait *room); /* `wait` is NULL then */
 } nt_room_wait;
 
 /* Where the reply of a call of this node to itself goes. */
@@ -164,6 +170,7 @@ struct nt_request {
     bool is_replying;
     bool is_waiting;     /* it has suspended: the session and the upper layer know of it */
     bool is_indexed;     /* in session->waiters */
+    bool is_oneway;      /* nobody waits for an answer, and none is sent */
     nt_chunk *pinned;    /* input that views point into */
     size_t pinned_bytes;
     nt_chunk *chunk;     /* the input it came in */
@@ -187,6 +194,21 @@ void nt_session_unref(nt_session *session);
 
 /* Close: what was written goes out first. */
 void nt_session_close(nt_session *session, unsigned code, netron_err err, const char *reason);
+
+/* Give the connection up: nothing more goes out. */
+void nt_session_abort(nt_session *session, netron_err err, const char *reason);
+
+/* True when who writes much should wait for room, or there is no connection. */
+static inline bool nt_session_is_full(const nt_session *session)
+{
+    return session->link == NULL || nt_link_is_full(session->link);
+}
+
+/* Bytes that the connection has not taken yet. */
+static inline size_t nt_session_unsent(const nt_session *session)
+{
+    return session->link != NULL ? session->link->unsent : 0;
+}
 
 /* Look from time to time whether the peer is silent, from now on. */
 void nt_session_watch(nt_session *session);

@@ -36,6 +36,8 @@ struct netron_peer {
     uint32_t extensions; /* both sides announced; stays when it is gone */
     uint32_t users;      /* remotes, subscriptions, waits: it is kept while there are any */
     uint32_t probe;      /* id of an event's slot that tells when a mute one answers again; 0: none */
+    uint32_t emission;   /* the last one that it was told of, of those that looked at patterns */
+    uint32_t heard_patterns; /* of `heard` */
     char *address;
     char *id;
     nt_wait *wait;       /* the connect that waits for it */
@@ -44,6 +46,7 @@ struct netron_peer {
     nt_self_calls *self_calls; /* of the local peer; else NULL */
     nt_map heard;        /* events heard from it: nt_heard by name */
     nt_map subscribed;   /* events it subscribed to here: service layer's, by name */
+    struct nt_backlog *backlog; /* service layer's: events that wait until it takes them; NULL: none */
     void *references;    /* the service layer's: services it holds references on */
 };
 

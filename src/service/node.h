@@ -25,6 +25,8 @@ struct netron {
     char *allow_remote_expose;
     uint32_t task_timeout_ms;
     uint32_t max_subscriptions;
+    uint32_t max_queued_events;
+    netron_overflow event_overflow; /* of what peers subscribe to */
 
     /* services */
     nt_map stubs;    /* nt_stub by key: name@version, or the bare name */
@@ -38,6 +40,12 @@ struct netron {
 
     nt_map tasks;    /* nt_task by name */
     nt_map events;   /* nt_audience by name */
+    nt_map patterns; /* nt_audience by pattern */
+    uint64_t subscribers; /* there have been: the number of the last one */
+    uint32_t emission;    /* number of the last one that looked at patterns */
+    nt_list hearing;      /* nt_hearing: contexts of handlers that run, to cancel */
+    nt_list dropping;     /* nt_event_queue whose drops are to be told, */
+    nt_timer drop_timer;  /* when this fires */
     nt_list subscriptions; /* of the program, until it gives them back */
     nt_map announcements; /* system events that wait for their turn, by key */
     uint32_t announcements_late; /* keys of them for which no fiber was left */

@@ -107,10 +107,33 @@ static netron_err unsubscribe(nt_request *request, nt_reader *args)
     return reply_undefined(request);
 }
 
+/* The name of an event, and from a peer that knows of services' own events, [name, service]. */
+static void event_name(const nt_request *request, nt_reader *args, nt_event *event)
+{
+    bool is_ours = request->session != NULL &&
+                   (request->session->extensions & NT_EXTENSION_PATTERNS) != 0;
+    const uint8_t *at = args->at;
+    uint32_t left = args->left;
+    nt_head head;
+    if (is_ours && left != 0 && nt_read_head(args, &head) && head.kind == NT_HEAD_ARRAY &&
+        head.size == 2) {
+        args->left = 2;
+        event->name = text_argument(args);
+        event->service = text_argument(args);
+        args->left = left - 1;
+        return;
+    }
+    args->at = at;
+    args->left = left;
+    event->name = text_argument(args);
+}
+
 /* Answered first: the emitter waits for nothing that is done here (PROTOCOL.md §7). */
 static netron_err emit(nt_request *request, nt_reader *args)
 {
-    nt_event event = {.name = text_argument(args), .count = args->left};
+    nt_event event = {.name = {"", 0}, .service = {"", 0}};
+    event_name(request, args, &event);
+    event.count = args->left;
     event.args = (nt_slice){args->at, (size_t)(args->end - args->at)};
     for (uint32_t i = 0; i < event.count; i++)
         if (!netron_abi_skip(args))
@@ -120,7 +143,8 @@ static netron_err emit(nt_request *request, nt_reader *args)
         args->found = "bytes follow the payload";
         return NETRON_PROTOCOL;
     }
-    NETRON_TRY(reply_undefined(request));
+    if (!request->is_oneway)
+        NETRON_TRY(reply_undefined(request));
     if (event.name.size == 0 || request->session == NULL)
         return NETRON_OK;
     /* A handler that waits must not lose its arguments to the next read. */
@@ -356,6 +380,11 @@ netron_err nt_task_serve(nt_request *request, nt_reader *args)
         if (!nt_value_read(args, &name))
             return args->err;
     }
+    request->is_oneway = request->id == 0 && request->session != NULL &&
+                         (request->session->extensions & NT_EXTENSION_ONEWAY) != 0;
+    bool is_emit = name.type == NETRON_TYPE_STR && netron_eq(name.as.str, netron_s("emit"));
+    if (request->is_oneway && !is_emit)
+        return nt_fail(NETRON_INVALID, "packet id 0 is for events: anything else is answered");
     if (name.type != NETRON_TYPE_STR)
         return unknown_task(&name);
     for (size_t i = 0; i < CORE_COUNT; i++)

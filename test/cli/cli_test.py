@@ -482,6 +482,27 @@ class Events(Case):
         self.assertEqual((code, err), (0, ""))
         self.assertIn("peerId", json.loads(out))
 
+    def test_a_pattern_prints_names(self):
+        watcher = Watcher(demo.url, "demo", "*", "--count", "2")
+        self.assertEqual(watcher.note, "listening for * of demo (Ctrl-C ends)\n")
+        self.call("8\n", "add", "5", "3")
+        self.prints("", "set", demo.url, "demo", "precision", "3")
+        self.assertEqual(watcher.end(), (0, '{"event":"computed","args":["add",8]}\n'
+                                            '{"event":"touched","args":[3]}\n', ""))
+        watcher = Watcher(demo.url, "-", "peer:*", "-n1")
+        self.call("8\n", "add", "5", "3")
+        self.assertEqual(json.loads(watcher.end()[1])["event"], "peer:connect")
+
+    def test_what_is_no_pattern_is_refused(self):
+        err = self.fails(1, "on", demo.url, "-", "order*")
+        self.assertIn("400 invalid: in the pattern of an event * and ** stand for whole segments", err)
+
+    def test_a_base_node_is_asked_for_no_pattern(self):
+        err = self.fails(1, "on", base.url, "-", "peer:*")
+        self.assertIn("501 not supported: ", err)
+        self.assertIn("does not know patterns of events", err)
+        self.assertNotIn(["subscribe", "peer:*"], base.tasks)
+
     def test_an_unknown_event_is_refused(self):
         err = self.fails(1, "on", demo.url, "demo", "exploded")
         self.assertIn("404 not found: demo has no event exploded; it has computed, touched", err)

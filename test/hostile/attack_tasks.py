@@ -86,6 +86,24 @@ def subscriptions(c):
 
 
 @case(limit=64)
+def many_patterns(c):
+    """Patterns without an end: a thousand, then 429; those that are none are 400; events still go out."""
+    peer = c.connect("tcp", extensions=("patterns", "oneway"))
+    for start in range(1, 20001, 1000):
+        peer.send(*(wire.task(i, "subscribe", f"**.a.**.{i}.*") for i in range(start, start + 1000)))
+        got = [peer.reply_to(i) for i in range(start, start + 1000)]
+        expect(all(g.is_error == (start > 1) for g in got), "a thousand and no more")
+        expect(start == 1 or all(g.value.code == 429 for g in got), "429")
+    other = c.connect("ws", extensions=("patterns",))
+    for bad in ("a*", "**a", "***", "a..*", ".*", "*.", "*" + ".a" * 40, "*." + "a" * 300, "*.*a"):
+        got = other.task("subscribe", bad)
+        expect(got.is_error and got.value.code == 400, f"{bad[:20]}: {got}")
+    peer.shut()
+    other.shut()
+    c.target.settle()
+
+
+@case(limit=64)
 def long_events(c):
     """Names of a megabyte: not a thousand of them, each kept twice."""
     for scheme in ("ws", "tcp"):
