@@ -10,6 +10,7 @@
 #include <netron/dynamic.h>
 #include <netron/error.h>
 #include <netron/fiber.h>
+#include <netron/middleware.h>
 #include <netron/node.h>
 #include <netron/peer.h>
 #include <netron/service.h>

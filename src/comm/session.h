@@ -130,6 +130,8 @@ typedef struct nt_local {
     bool is_lost;    /* there was no memory for the answer */
     nt_wait *wait;   /* the caller, when it waits */
     netron_ctx *ctx; /* of the request, while it is served */
+    bool is_capture; /* middlewares look at the reply first; then it goes where `outer` says */
+    struct nt_local *outer;
 } nt_local;
 
 void nt_local_answered(nt_local *local);
@@ -164,6 +166,8 @@ struct nt_request {
     bool is_replying;
     bool is_waiting;     /* it has suspended: the session and the upper layer know of it */
     bool is_indexed;     /* in session->waiters */
+    bool is_wrapped;     /* middlewares are around it */
+    netron_err stream_err; /* then: how the stream that answers it has ended */
     nt_chunk *pinned;    /* input that views point into */
     size_t pinned_bytes;
     nt_chunk *chunk;     /* the input it came in */

@@ -113,6 +113,8 @@ void nt_peers_fini(nt_peers *peers)
         free_peer(NT_ITEM(peers->list.next, netron_peer, link));
     fini_peer(&peers->local);
     nt_registry_fini(&peers->schemes);
+    nt_chain_unref(peers->chain);
+    peers->chain = NULL;
     nt_ctx_fini(&peers->ctx);
 }
 

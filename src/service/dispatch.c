@@ -305,7 +305,8 @@ netron_err nt_dispatch(nt_request *request, nt_reader *args)
             request->service = stub;
             request->member = bound;
             fiber->doing = bound->name;
-            err = nt_serve_member(request, bound, args);
+            err = NT_UNLIKELY(stub->is_wrapped) ? nt_serve_wrapped(request, bound, args)
+                                                : nt_serve_member(request, bound, args);
             nt_stub_unref(stub);
         }
     }
