@@ -49,6 +49,7 @@ struct netron_invocation {
     const char *member;
     netron_peer *peer;
     netron_ctx *ctx;
+    uint32_t timeout_ms;   /* after which its caller no longer waits; 0: it is cancelled then */
     const struct nt_peers *peers;
     uint32_t args_flags;   /* NT_WRITE_* of what set_args encodes */
     uint32_t result_flags; /* likewise */
@@ -96,7 +97,7 @@ NETRON_MUST_CHECK netron_err nt_invocation_keep_result(netron_invocation *inv, n
 /* The answer's bytes: undefined, when nobody gave one. */
 nt_slice nt_invocation_result_bytes(const netron_invocation *inv);
 
-/* The same as a map key and for a cache: what is asked, without who asks. */
+/* True while a middleware can give a result. */
 static inline bool nt_invocation_may_answer(const netron_invocation *inv)
 {
     return inv->kind != NETRON_INVOKED_EVENT && inv->kind != NETRON_INVOKED_STREAM &&

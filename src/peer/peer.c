@@ -67,6 +67,7 @@ static netron_err make_peer(nt_peers *peers, const char *address, bool is_dialle
         return nt_no_memory();
     }
     peer->peers = peers;
+    peer->number = ++peers->last_number;
     peer->address = copy;
     peer->id = id;
     peer->is_dialled = is_dialled;

@@ -36,6 +36,7 @@ struct netron_peer {
     bool is_mute;        /* it left an event unanswered: nobody waits for its answers any more */
     uint32_t extensions; /* both sides announced; stays when it is gone */
     uint32_t users;      /* remotes, subscriptions, waits: it is kept while there are any */
+    uint64_t number;     /* among all that the node has had: never given twice */
     uint32_t probe;      /* id of an event's slot that tells when a mute one answers again; 0: none */
     char *address;
     char *id;
@@ -58,6 +59,7 @@ struct nt_peers {
     nt_list list;
     nt_list listeners;
     uint32_t count, most;
+    uint64_t last_number; /* of a peer */
     netron_peer local;
     nt_self_calls self_calls;
     nt_list local_requests; /* nt_request: served for the node itself */

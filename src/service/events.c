@@ -151,8 +151,9 @@ static void unref_subscription(netron_subscription *s)
     free(s);
 }
 
-static void deliver_one(netron_subscription *s, const nt_event *event)
+static void deliver_plainly(void *subscription, const nt_event *event)
 {
+    netron_subscription *s = subscription;
     nt_reader args;
     netron_scope memory = {0};
     nt_fiber *fiber = nt_loop_fiber(s->peer->peers->loop);
@@ -171,6 +172,18 @@ static void deliver_one(netron_subscription *s, const nt_event *event)
     if (fiber != NULL)
         fiber->ctx = before;
     netron_scope_end(&memory);
+}
+
+static void deliver_one(netron_subscription *s, const nt_event *event)
+{
+    if (s->peer->peers->chain == NULL) {
+        deliver_plainly(s, event);
+        return;
+    }
+    nt_hearing hearing = {s->peer, event, deliver_plainly, s};
+    s->refs++;
+    nt_event_hear_wrapped(&hearing);
+    unref_subscription(s);
 }
 
 /* Those who hear it now; who joins or leaves meanwhile does not disturb the walk. */
@@ -351,6 +364,7 @@ netron_err nt_event_emit(netron *node, netron_ctx *ctx, const nt_event *event)
 
 typedef struct emit_args {
     netron_ctx *ctx;
+    const char *service; /* of a contract's event; else "" */
     const nt_event *event;
 } emit_args;
 
@@ -359,11 +373,13 @@ static netron_err emit_here(void *arg)
     const emit_args *a = arg;
     netron *node = a->ctx->node;
     /* A context of another loop waits there. */
-    return nt_event_emit(node, a->ctx->loop == node->loop ? a->ctx : &node->peers.ctx, a->event);
+    netron_ctx *ctx = a->ctx->loop == node->loop ? a->ctx : &node->peers.ctx;
+    return node->peers.chain != NULL ? nt_event_emit_wrapped(node, ctx, a->service, a->event)
+                                     : nt_event_emit(node, ctx, a->event);
 }
 
 /* Encoded: from here, or, from another thread, on the loop's. */
-static netron_err emit_encoded(netron_ctx *ctx, const char *name, size_t count,
+static netron_err emit_encoded(netron_ctx *ctx, const char *service, const char *name, size_t count,
     const nt_writer *writer)
 {
     if (writer->err != NETRON_OK)
@@ -371,7 +387,7 @@ static netron_err emit_encoded(netron_ctx *ctx, const char *name, size_t count,
     nt_event event = {.name = netron_s(name),
         .count = (uint32_t)count,
         .args = {writer->start, nt_writer_size(writer)}};
-    emit_args args = {ctx, &event};
+    emit_args args = {ctx, service, &event};
     nt_loop *home = ctx->node->loop;
     return nt_is_elsewhere(home) ? nt_run_there(home, emit_here, &args) : emit_here(&args);
 }
@@ -403,7 +419,7 @@ netron_err netron_abi_emit_end(nt_emit *emit)
     const char *name = nt_member_wire_name(member);
     if (!is_wanted(emit->ctx, name))
         return NETRON_OK;
-    netron_err err = emit_encoded(emit->ctx, name, member->param_count, &emit->writer);
+    netron_err err = emit_encoded(emit->ctx, emit->contract->id, name, member->param_count, &emit->writer);
     nt_writer_free(&emit->writer);
     return err;
 }
@@ -416,7 +432,7 @@ netron_err netron_emit(netron_ctx *ctx, const char *name, const netron_value *ar
     nt_writer_heap(&writer, ctx->node->peers.config.link.max_message_bytes);
     for (size_t i = 0; i < count; i++)
         nt_value_write(&writer, &args[i]);
-    netron_err err = emit_encoded(ctx, name, count, &writer);
+    netron_err err = emit_encoded(ctx, "", name, count, &writer);
     nt_writer_free(&writer);
     return err;
 }

@@ -17,6 +17,18 @@ typedef struct nt_event {
 
 /* Tell everyone. Suspends. */
 netron_err nt_event_emit(netron *node, netron_ctx *ctx, const nt_event *event);
+/* The same inside the middlewares that are for `service` ("" for an event of none). Suspends. */
+netron_err nt_event_emit_wrapped(netron *node, netron_ctx *ctx, const char *service,
+    const nt_event *event);
+/* An event that `peer` emitted, on its way to one handler: run `deliver` inside the middlewares. */
+typedef struct nt_hearing {
+    netron_peer *peer;
+    const nt_event *event;
+    void (*deliver)(void *subscription, const nt_event *event);
+    void *subscription;
+} nt_hearing;
+void nt_event_hear_wrapped(nt_hearing *hearing);
+
 /* True when somebody listens. */
 bool nt_event_has_audience(const netron *node, netron_str name);
 
