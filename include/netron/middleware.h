@@ -102,7 +102,8 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_next(netron_invocation *inv);
 
 /* ---- what is asked ------------------------------------------------------------------------ */
 
-NETRON_API unsigned netron_invocation_side(const netron_invocation *inv); /* one NETRON_SERVER or CLIENT */
+/* NETRON_SERVER or NETRON_CLIENT, and what is done. */
+NETRON_API unsigned netron_invocation_side(const netron_invocation *inv);
 NETRON_API netron_invoked netron_invocation_kind(const netron_invocation *inv);
 /* "name@version", or "name" of one without a version; "" of an event that belongs to no service.
  * Never NULL. */

@@ -408,6 +408,20 @@ class E10Packet(Case):
                   "000000014394b063616c63756c61746f7240312e302e30a36164640503\n8\n")
 
 
+class E15Middleware(Case):
+    SEEN = "Calling add with [5,3]\nResult: 8\n"
+
+    def test_on_the_clients_side(self):
+        url = self.serve(example("e01/server"), "URL")
+        self.ends(run(example("e15/client"), url), self.SEEN + "8\n")
+
+    def test_on_the_servers_side(self):
+        seen = self.SEEN + "Calling fibonacci with [3]\n"
+        url = self.serve(example("e15/server"), "URL", prints=seen)
+        self.prints("8\n", "call", url, "calculator", "add", "5", "3")
+        self.prints("0\n1\n2\n", "call", url, "calculator", "fibonacci", "3")
+
+
 class Numbers(Case):
     """Integers keep every bit; 5 reaches an f64, 5.5 does not reach an i64."""
     SIGNED = (0, -1, 2**53 + 1, -2**53 - 1, 2**63 - 1, -2**63)
