@@ -88,6 +88,7 @@ typedef struct netron_options {
     uint32_t max_peer_fibers;   /* waiting handlers of one peer; default as many as are left to others */
     uint32_t max_peers;         /* default 100000 */
     uint32_t max_subscriptions; /* per peer; default 1000 */
+    uint32_t max_references;    /* services of this node that one peer holds; default 10000 */
     uint32_t max_streams;       /* per peer and direction; default 1000 */
     netron_rate stream_rate;    /* of each stream that this node writes; default: no limit */
     size_t stack_bytes;         /* of a fiber; default 256 KiB, more under sanitizers */
@@ -166,6 +167,7 @@ typedef struct netron_stats {
     uint64_t calls_served, calls_made, calls_failed;
     uint64_t packets_in, packets_out, bytes_in, bytes_out;
     uint64_t peers, services, fibers, fibers_peak, streams, subscriptions, calls_pending;
+    uint64_t references; /* services that peers hold, once for each peer */
 } netron_stats;
 NETRON_API netron_stats netron_stats_get(const netron *node);
 

@@ -68,6 +68,8 @@ typedef struct nt_session_config {
      * request->is_waiting tells afterwards. */
     void (*on_wait)(nt_request *request);
     void (*on_ready)(nt_session *session);
+    /* An answer that nobody takes is a service (PROTOCOL.md §5): its definition id. May be NULL. */
+    void (*on_unwanted)(nt_session *session, const char *id);
     /* The last event. */
     void (*on_closed)(nt_session *session, netron_err err, const char *reason);
     /* Of a front (front.h): true: the message is none of its own, and has been passed home. NULL

@@ -161,7 +161,8 @@ struct nt_remote {
     char *id;             /* definition id */
     uint32_t uses;        /* proxies */
     bool is_wrapped;      /* a middleware is for it */
-    uint32_t returned;    /* times that the peer returned it: references to give back */
+    uint32_t returned;    /* times that the peer gave it to us: references to give back */
+    uint32_t arrived;     /* of those: as arguments of requests that run, not claimed yet */
     const nt_contract *contract; /* what `members` are of */
     uint8_t **members;    /* by index: nt_prefix, then as MessagePack the list's head of a call, the id
                              and the name */

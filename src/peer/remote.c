@@ -141,18 +141,6 @@ void nt_peer_tell(netron_peer *peer, const char *task, const char *text)
         nt_slot_drop(slot);
 }
 
-static nt_remote *find_child(const netron_peer *peer, const char *parent_id)
-{
-    nt_map_entry *at = NULL;
-    void *value;
-    while (nt_map_next(&peer->remotes, &at, NULL, &value)) {
-        nt_remote *remote = value;
-        if (remote->uses == 0 && strcmp(remote->parent_id, parent_id) == 0)
-            return remote;
-    }
-    return NULL;
-}
-
 static void remove_remote(nt_remote *remote)
 {
     netron_peer *peer = remote->peer;
@@ -177,9 +165,6 @@ void nt_remote_release(nt_remote *remote)
         return;
     nt_loop *loop = remote->peer->peers->loop;
     nt_loop_enter(loop);
-    nt_remote *child;
-    while ((child = find_child(remote->peer, remote->id)) != NULL && child != remote)
-        remove_remote(child);
     remove_remote(remote);
     nt_loop_leave(loop);
 }

@@ -273,8 +273,11 @@ static netron_err proxy_from_here(void *arg)
     netron_scope_end(&scope);
     if (err == NETRON_OK)
         *proxy = (netron_proxy){.peer = at, .remote = remote};
-    /* Its peer counts each return of a service; each is given back. */
-    if (err == NETRON_OK && value->type == NETRON_TYPE_DEFINITION)
+    /* Its peer counts each time that it gives a service away; each is given back. One that came as an
+     * argument is counted already. */
+    if (err == NETRON_OK && value->type == NETRON_TYPE_DEFINITION && remote->arrived != 0)
+        remote->arrived--;
+    else if (err == NETRON_OK && value->type == NETRON_TYPE_DEFINITION)
         remote->returned++;
     return err;
 }

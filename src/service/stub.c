@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "service/reference.h"
 #include "service/shard.h"
 #include "service/version.h"
 
@@ -209,6 +210,7 @@ void nt_stub_withdraw(nt_stub *stub)
         NT_COUNT_DOWN(node->stats.services, 1);
     }
     nt_map_remove(&node->by_id, netron_s(stub->id));
+    nt_reference_forget_stub(stub);
     node->generation++;
     nt_shards_withdraw(stub);
     nt_stub_unref(stub);
