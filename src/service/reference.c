@@ -194,7 +194,9 @@ void nt_arrivals_begin(nt_arrivals *arrivals, nt_request *request, const netron_
     size_t services = count_services(args, count);
     netron_peer *peer = netron_caller(&request->ctx);
     *arrivals = (nt_arrivals){NULL, 0};
-    if (NT_LIKELY(services == 0) || peer == NULL)
+    /* Existing nodes pass no services of their own: from them it is plain data. */
+    bool is_base = request->session != NULL && request->session->extensions == 0;
+    if (NT_LIKELY(services == 0) || peer == NULL || is_base)
         return;
     /* Without memory for it the caller's count stays until its connection ends. */
     arrivals->remotes = netron_scope_alloc(&request->ctx.memory, services * sizeof(nt_remote *));

@@ -170,14 +170,16 @@ static netron_err relay_call(netron_ctx *ctx, void *user, netron_operation opera
 {
     relayed *r = user;
     NETRON_TRY(forward(ctx, r, operation, member, args, count, result));
-    if (result->type == NETRON_TYPE_DEFINITION) {
-        netron_value theirs = *result;
-        return relay_definition(ctx, r->peer, &theirs, result);
-    }
-    if (result->type == NETRON_TYPE_STREAM && result->as.stream.writable) {
-        netron_value reference = *result;
-        return pump(ctx, r->peer, &reference);
-    }
+    return nt_relay_result(ctx, r->peer, result);
+}
+
+netron_err nt_relay_result(netron_ctx *ctx, netron_peer *owner, netron_value *result)
+{
+    netron_value theirs = *result;
+    if (result->type == NETRON_TYPE_DEFINITION)
+        return relay_definition(ctx, owner, &theirs, result);
+    if (result->type == NETRON_TYPE_STREAM && result->as.stream.writable)
+        return pump(ctx, owner, &theirs);
     return NETRON_OK;
 }
 
