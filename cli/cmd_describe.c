@@ -239,21 +239,78 @@ static int describe_all(cli_session *session)
     return code;
 }
 
+/* ---- who holds what ---------------------------------------------------------------------- */
+
+typedef struct describe_options {
+    bool refs;
+} describe_options;
+
+static void put_holder(cli *c, const netron_value *row)
+{
+    const netron_value *since = netron_map_get(row, "since");
+    int64_t references = 0, count = 0;
+    const netron_value *found = netron_map_get(row, "references");
+    if (found != NULL && netron_value_i64(found, &references) != NETRON_OK)
+        references = 0;
+    found = netron_map_get(row, "count");
+    if (found != NULL && netron_value_i64(found, &count) != NETRON_OK)
+        count = 0;
+    cli_put_foreign(&c->out, cli_text_of(row, "peerId"));
+    cli_put(&c->out, "  ");
+    cli_put_foreign(&c->out, netron_s(qualified(c, row)));
+    cli_put(&c->out, "  %" PRId64 "  given %" PRId64 " times  since ", references, count);
+    netron_value unknown = netron_str_value(netron_s("?"));
+    cli_put_result(&c->out, since != NULL ? since : &unknown, false);
+}
+
+static int describe_references(cli_session *session)
+{
+    cli *c = session->cli;
+    netron_value found;
+    const netron_value *row;
+    netron_err err = netron_list_references(session->peer, &session->scope, &found);
+    if (err != NETRON_OK)
+        return cli_session_fail(session, err);
+    if (c->out.json) {
+        cli_put_json(&c->out, &found);
+        return CLI_OK;
+    }
+    const netron_value *rows = cli_list_of(&found, "rows");
+    for (size_t i = 0; (row = cli_item(rows, i)) != NULL; i++)
+        put_holder(c, row);
+    if (cli_item(rows, 0) == NULL)
+        cli_note(&c->out, "nobody holds services of %s", c->url);
+    else if (!cli_flag_of(&found, "complete"))
+        cli_note(&c->out, "there are more");
+    return CLI_OK;
+}
+
 static int run(cli *c, const void *options)
 {
-    (void)options;
+    const describe_options *o = options;
     cli_session session;
     int code = cli_session_open(&session, c);
-    if (code == CLI_OK)
+    if (code == CLI_OK && o->refs)
+        code = describe_references(&session);
+    else if (code == CLI_OK)
         code = c->count > 0 ? describe_one(&session, c->words[0]) : describe_all(&session);
     return cli_session_close(&session, code);
 }
+
+static const cli_option describe_table[] = {
+    {.name = "refs",
+        .offset = offsetof(describe_options, refs),
+        .help = "show who holds services of this node by reference, and how many"},
+    {0},
+};
 
 const cli_command cli_command_describe = {
     .name = "describe",
     .task = "Ask a node",
     .summary = "show services and their signatures",
     .operands = {"URL", "[SERVICE]"},
+    .options = describe_table,
+    .options_size = sizeof(describe_options),
     .run = run,
     .help = "Signatures are written as in the contract; a question mark is what may be left out.\n"
             "Without SERVICE all services of the node are shown; existing TypeScript nodes cannot\n"
@@ -263,5 +320,7 @@ const cli_command cli_command_describe = {
                 "  netron describe ws://127.0.0.1:7070 calculator@^1\n"
                 "      the newest version 1 of one service\n"
                 "  netron describe --json ws://127.0.0.1:7070 calculator | jq '.methods | keys'\n"
-                "      for scripts\n",
+                "      for scripts\n"
+                "  netron describe --refs ws://127.0.0.1:7070\n"
+                "      a count that only grows is a leak: somebody releases nothing\n",
 };

@@ -69,15 +69,39 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_reference(netron_ctx *ctx,
 NETRON_API NETRON_MUST_CHECK netron_err netron_reference_exposed(netron_ctx *ctx, const char *name,
     netron_value *out);
 
-/* Use a service that came as a value: a Definition returned by `peer`, or a Reference that `peer`
- * passed and that names a service of this node. The proxy is for netron_invoke(); give it back with
- * netron_proxy_release(). NETRON_NOT_FOUND, NETRON_INVALID: not such a value. */
+/* Make a service of this node's that `peer` can use - a callback, say - and a value to pass to it as an
+ * argument of a call. What netron_reference() says holds: each time counts, and on_end runs when the peer
+ * has released it or is gone. The value lives in `scope`. If the call is not made after all, take it back
+ * with netron_reference_take_back(). NETRON_TOO_MANY: option max_references; NETRON_UNSUPPORTED: an existing
+ * TypeScript node, which looks for services in arguments among its own; NETRON_UNAVAILABLE. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_reference_for(netron_peer *peer,
+    const netron_service *service, netron_scope *scope, netron_value *out);
+/* The same for a service published on this node, by its name@version. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_reference_exposed_for(netron_peer *peer,
+    const char *name, netron_scope *scope, netron_value *out);
+/* One time less: the peer will not release it. */
+NETRON_API void netron_reference_take_back(netron_peer *peer, const netron_value *value);
+
+/* Who holds services of a peer's: {total, complete, rows}, each row {peerId, name, version, references:
+ * how many services of that name, count: how often they were given, since: the oldest, a date}. At most
+ * 1000 rows; complete is false when some are missing. The value lives in `scope`. Suspends.
+ * NETRON_NOT_FOUND: a node that cannot tell. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_list_references(netron_peer *peer,
+    netron_scope *scope, netron_value *references);
+
+/* Use a service that came as a value: a Definition that `peer` returned or passed, or a Reference that
+ * `peer` passed and that names a service of this node. The proxy is for netron_invoke(); give it back
+ * with netron_proxy_release(). A dynamic handler does this before it returns: services in its arguments
+ * that it made no proxy of are given back then; in an `any` of a contract they stay until the connection
+ * ends. NETRON_NOT_FOUND, NETRON_INVALID: not such a value. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_proxy_from(netron_peer *peer,
     const netron_value *value, netron_proxy *proxy);
 /* Find a service by name as a dynamic proxy. Suspends. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_proxy_query(netron_peer *peer, const char *service,
     netron_proxy *proxy);
 NETRON_API void netron_proxy_release(netron_proxy *proxy);
+/* A proxy that is released at the end of the enclosing block. Needs GCC or Clang. */
+#define netron_proxy_auto(name) netron_proxy name __attribute__((cleanup(netron_proxy_release))) = {0}
 /* The proxy as an argument for another call to the same peer (a Reference). Borrowed from it. */
 NETRON_API netron_value netron_proxy_value(const netron_proxy *proxy);
 /* Call, read or write a member through a dynamic proxy. The result lives in proxy->options.scope,

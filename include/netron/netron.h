@@ -7,10 +7,13 @@
 #endif
 
 #include <netron/abi.h>
+#include <netron/aggregate.h>
 #include <netron/dynamic.h>
 #include <netron/error.h>
 #include <netron/event.h>
 #include <netron/fiber.h>
+#include <netron/file.h>
+#include <netron/middleware.h>
 #include <netron/node.h>
 #include <netron/peer.h>
 #include <netron/service.h>

@@ -101,6 +101,7 @@ typedef struct netron_options {
     uint32_t max_subscriptions; /* per peer, patterns among them; default 1000 */
     uint32_t max_queued_events; /* that wait for a peer, per subscription; default 1000 */
     netron_overflow event_overflow; /* beyond that; default: the oldest is dropped */
+    uint32_t max_references;    /* services of this node that one peer holds; default 10000 */
     uint32_t max_streams;       /* per peer and direction; default 1000 */
     netron_rate stream_rate;    /* of each stream that this node writes; default: no limit */
     size_t stack_bytes;         /* of a fiber; default 256 KiB, more under sanitizers */
@@ -180,6 +181,7 @@ typedef struct netron_stats {
     uint64_t packets_in, packets_out, bytes_in, bytes_out;
     uint64_t peers, services, fibers, fibers_peak, streams, subscriptions, calls_pending;
     uint64_t events_dropped; /* for subscribers that did not keep up */
+    uint64_t references; /* services that peers hold, once for each peer */
 } netron_stats;
 NETRON_API netron_stats netron_stats_get(const netron *node);
 

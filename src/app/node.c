@@ -120,6 +120,14 @@ static void on_listener_closed(nt_peers *peers)
     nt_node_maybe_stopped(peers->node);
 }
 
+/* An answer that nobody takes was a service: the peer has counted it. */
+static void on_unwanted(nt_session *session, const char *id)
+{
+    netron_peer *peer = nt_peer_of(session);
+    if (peer->session == session)
+        nt_peer_tell(peer, "unref_service", id);
+}
+
 static void on_unref(netron_peer *peer, const char *id)
 {
     nt_reference_give_back(peer, netron_s(id));
@@ -154,6 +162,7 @@ static void configure(netron *node, const netron_options *o)
     node->max_subscriptions = or_else(o->max_subscriptions, 1000);
     node->max_queued_events = or_else(o->max_queued_events, 1000);
     node->event_overflow = o->event_overflow;
+    node->max_references = or_else(o->max_references, 10000);
     peers->call_timeout_ms = or_else(o->call_timeout_ms, 5000);
     peers->most = or_else(o->max_peers, 100000);
     peers->on_peer = on_peer;
@@ -187,6 +196,7 @@ static void configure(netron *node, const netron_options *o)
         .on_wait = nt_dispatch_on_wait,
         .on_ready = nt_peer_on_ready,
         .on_closed = on_session_closed,
+        .on_unwanted = on_unwanted,
         .plain = &node->plain,
         .stats = &node->stats};
     nt_reader_init_empty(&node->plain, NULL);
@@ -436,6 +446,7 @@ static void free_stubs(netron *node)
         nt_stub_withdraw(value);
     }
     nt_map_fini(&node->by_id);
+    nt_map_fini(&node->by_user);
     nt_map_fini(&node->stubs);
 }
 

@@ -120,6 +120,9 @@ void nt_out_suspends(nt_out *out)
 netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out)
 {
     nt_out *o;
+    /* A stream is never held up for middlewares. */
+    if (request->local != NULL && request->local->is_capture)
+        request->local = request->local->outer;
     if (request->session != NULL) {
         NETRON_TRY(nt_out_open(request->session, &request->ctx, 0, is_live, &o));
     } else {
@@ -308,9 +311,20 @@ static void send_break(nt_out *out, netron_err err, const char *reason)
     (void)nt_session_end(session, &writer);
 }
 
+/* Middlewares are told how it ended, which its handler's own result no longer says. */
+static void tell_wrapped(const nt_out *out, netron_err err)
+{
+    if (!out->owns_ctx || !out->ctx->is_request)
+        return;
+    nt_request *request = (nt_request *)out->ctx;
+    if (request->is_wrapped)
+        request->stream_err = err;
+}
+
 netron_err nt_out_finish(nt_out *out, netron_err err, const char *reason)
 {
     nt_opener_forget_out(out);
+    tell_wrapped(out, err);
     /* Nothing has left: an ordinary failure of the call. */
     if (out->request != NULL && err != NETRON_OK) {
         out->request->out = NULL;

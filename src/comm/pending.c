@@ -254,7 +254,7 @@ static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
     if (slot->takes_stream) {
         netron_err err = nt_stream_take_reference(slot->session, payload, slot->stream);
         if (err != NETRON_OK)
-            nt_stream_refuse(slot->session, payload); /* its writer need not go on */
+            nt_stream_refuse(slot->session, flags & NT_PACKET_TYPE, payload); /* its writer need not go on */
         return err;
     }
     nt_reader reader NT_UNINITIALIZED;
@@ -272,11 +272,12 @@ static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
     if (ok) {
         netron_err err = open_unclaimed(slot);
         if (err != NETRON_OK)
-            nt_stream_refuse(slot->session, payload);
+            nt_stream_refuse(slot->session, flags & NT_PACKET_TYPE, payload);
         return err;
     }
     netron_err err = nt_fault_of_reader(&reader, NETRON_UNPROCESSABLE, "the result");
     nt_error_last()->executed = NETRON_EXECUTED_YES;
+    nt_stream_refuse(slot->session, flags & NT_PACKET_TYPE, payload);
     return err;
 }
 
@@ -317,7 +318,7 @@ void nt_pending_answer(nt_session *session, uint32_t id, uint8_t flags, nt_slice
     if (slot->state == NT_SLOT_GIVEN_UP) {
         free_slot(slot);
         if ((flags & NT_PACKET_ERROR) == 0)
-            nt_stream_refuse(session, payload);
+            nt_stream_refuse(session, flags & NT_PACKET_TYPE, payload);
         if (session->on_late_answer != NULL)
             session->on_late_answer(session);
     } else if (wait == NULL) {
@@ -389,6 +390,9 @@ netron_err nt_slot_await(nt_slot *slot, netron_ctx *ctx, nt_load_fn load, void *
 void nt_slot_drop(nt_slot *slot)
 {
     NT_ASSERT(slot->wait == NULL);
+    if (slot->state == NT_SLOT_ANSWERED && !slot->is_error && slot->answer != NULL)
+        nt_stream_refuse(
+            slot->session, NETRON_PACKET_CALL, (nt_slice){slot->answer, slot->answer_size});
     if (slot->state == NT_SLOT_ANSWERED || !nt_session_is_ready(slot->session))
         free_slot(slot);
     else

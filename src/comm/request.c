@@ -18,6 +18,7 @@ void nt_request_init(nt_request *request, nt_loop *loop, netron *node)
     request->is_waiting = false;
     request->is_indexed = false;
     request->is_oneway = false;
+    request->is_wrapped = false;
     request->pinned = NULL;
     request->pinned_bytes = 0;
     request->chunk = NULL;

@@ -69,6 +69,8 @@ typedef struct nt_session_config {
      * request->is_waiting tells afterwards. */
     void (*on_wait)(nt_request *request);
     void (*on_ready)(nt_session *session);
+    /* An answer that nobody takes is a service (PROTOCOL.md §5): its definition id. May be NULL. */
+    void (*on_unwanted)(nt_session *session, const char *id);
     /* The last event. */
     void (*on_closed)(nt_session *session, netron_err err, const char *reason);
     /* Of a front (front.h): true: the message is none of its own, and has been passed home. NULL
@@ -136,6 +138,8 @@ typedef struct nt_local {
     bool is_lost;    /* there was no memory for the answer */
     nt_wait *wait;   /* the caller, when it waits */
     netron_ctx *ctx; /* of the request, while it is served */
+    bool is_capture; /* middlewares look at the reply first; then it goes where `outer` says */
+    struct nt_local *outer;
 } nt_local;
 
 void nt_local_answered(nt_local *local);
@@ -171,6 +175,8 @@ struct nt_request {
     bool is_waiting;     /* it has suspended: the session and the upper layer know of it */
     bool is_indexed;     /* in session->waiters */
     bool is_oneway;      /* nobody waits for an answer, and none is sent */
+    bool is_wrapped;     /* middlewares are around it */
+    netron_err stream_err; /* then: how the stream that answers it has ended */
     nt_chunk *pinned;    /* input that views point into */
     size_t pinned_bytes;
     nt_chunk *chunk;     /* the input it came in */

@@ -213,15 +213,36 @@ static void send_cancel(nt_session *session, uint32_t id)
     (void)nt_session_end(session, &writer);
 }
 
-void nt_stream_refuse(nt_session *session, nt_slice payload)
+/* Tasks find services; only calls and properties give them away. */
+static void refuse_service(nt_session *session, uint8_t type, const netron_value_definition *d)
+{
+    char id[64];
+    if (type == NETRON_PACKET_TASK || session->config->on_unwanted == NULL ||
+        d->id.type != NETRON_TYPE_STR || d->id.as.str.size >= sizeof id)
+        return;
+    memcpy(id, d->id.as.str.data, d->id.as.str.size);
+    id[d->id.as.str.size] = '\0';
+    session->config->on_unwanted(session, id);
+}
+
+void nt_stream_refuse(nt_session *session, uint8_t type, nt_slice payload)
 {
     netron_value value;
     nt_reader reader;
     netron_scope scope = {0};
+    bool is_ext = payload.len != 0 && ((payload.ptr[0] >= 0xc7 && payload.ptr[0] <= 0xc9) ||
+                                          (payload.ptr[0] >= 0xd4 && payload.ptr[0] <= 0xd8));
+    if (!is_ext || !nt_session_is_ready(session))
+        return;
     nt_reader_init(&reader, payload, &scope);
-    if (nt_value_read(&reader, &value) && value.type == NETRON_TYPE_STREAM &&
-        value.as.stream.writable)
+    if (!nt_value_read(&reader, &value)) {
+        netron_scope_end(&scope);
+        return;
+    }
+    if (value.type == NETRON_TYPE_STREAM && value.as.stream.writable)
         send_cancel(session, value.as.stream.id);
+    else if (value.type == NETRON_TYPE_DEFINITION)
+        refuse_service(session, type, value.as.definition);
     netron_scope_end(&scope);
 }
 

@@ -100,8 +100,9 @@ NETRON_MUST_CHECK netron_err nt_stream_open(nt_session *session, uint32_t id, nt
 netron_err nt_stream_take_reference(nt_session *session, nt_slice payload, nt_stream *stream);
 /* The stream that came with a dynamic answer, or NULL: there is none, or it has been claimed. */
 nt_stream *nt_stream_claim(nt_session *session, uint32_t id);
-/* An answer that nobody waits for any more: if it is a stream, its writer is told to stop. */
-void nt_stream_refuse(nt_session *session, nt_slice payload);
+/* An answer that nobody takes, of the packet type that it has: if it is a stream, its writer is told to
+ * stop; if it is a service, that it is not used. */
+void nt_stream_refuse(nt_session *session, uint8_t type, nt_slice payload);
 /* A reader that is not open yet. */
 nt_stream *nt_stream_new(nt_loop *loop);
 /* The reader has taken so much that the writer must hear of it. */

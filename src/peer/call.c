@@ -55,22 +55,8 @@ static netron_err gone(const netron_peer *peer)
 
 /* ---- whole requests ---- */
 
-typedef struct request_args {
-    netron_peer *peer;
-    netron_ctx *ctx;
-    uint8_t type;
-    nt_slice payload;
-    uint32_t timeout_ms;
-    nt_load_fn load;
-    void *result;
-    netron_scope *memory;
-    nt_stream *stream; /* not open yet: the answer is this stream */
-    nt_stream **local_stream;
-} request_args;
-
-static netron_err request_here(void *arg)
+netron_err nt_ask_plainly(nt_ask *a)
 {
-    request_args *a = arg;
     netron_peer *peer = a->peer;
     nt_slot *slot;
     nt_writer writer;
@@ -99,16 +85,23 @@ static netron_err request_here(void *arg)
     return nt_slot_await(slot, a->ctx, a->load, a->result, a->memory);
 }
 
-static netron_err request(request_args *args)
+netron_err nt_ask_here(void *arg)
 {
-    nt_loop *loop = args->peer->peers->loop;
-    return nt_is_elsewhere(loop) ? nt_run_there(loop, request_here, args) : request_here(args);
+    nt_ask *ask = arg;
+    return ask->remote != NULL && ask->remote->is_wrapped ? nt_ask_wrapped(ask)
+                                                          : nt_ask_plainly(ask);
+}
+
+netron_err nt_ask_anywhere(nt_ask *ask)
+{
+    nt_loop *loop = ask->peer->peers->loop;
+    return nt_is_elsewhere(loop) ? nt_run_there(loop, nt_ask_here, ask) : nt_ask_here(ask);
 }
 
 netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_slice payload,
     uint32_t timeout_ms, nt_load_fn load, void *result, netron_scope *memory)
 {
-    request_args args = {.peer = peer,
+    nt_ask ask = {.peer = peer,
         .ctx = ctx,
         .type = type,
         .payload = payload,
@@ -116,7 +109,7 @@ netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_
         .load = load,
         .result = result,
         .memory = memory};
-    return request(&args);
+    return nt_ask_anywhere(&ask);
 }
 
 /* ---- typed calls ---- */
@@ -150,7 +143,7 @@ static void fail_call(nt_call *call, netron_err err)
     call->writer.err = err;
 }
 
-/* Collect the request in memory: it is sent by whoever may. */
+/* Collect the request in memory: it is sent by whoever may, or shown to middlewares first. */
 static void collect(nt_call *call, nt_remote *remote, unsigned index, nt_request_kind kind)
 {
     nt_writer_heap(&call->writer, remote->peer->peers->config.link.max_message_bytes);
@@ -176,7 +169,7 @@ nt_call *netron_abi_call_begin(const netron_proxy *proxy, unsigned index, nt_req
         return call;
     }
     netron_peer *peer = remote->peer;
-    if (peer->is_local || nt_is_elsewhere(peer->peers->loop)) {
+    if (peer->is_local || nt_is_elsewhere(peer->peers->loop) || NT_UNLIKELY(remote->is_wrapped)) {
         collect(call, remote, index, kind);
         return call;
     }
@@ -217,7 +210,25 @@ static netron_err send_call(nt_call *call)
     return err;
 }
 
-/* A request that was collected: to the node itself, or from another thread. */
+/* What is asked of a member: for middlewares. */
+static void name_member(nt_ask *ask, const nt_call *call)
+{
+    nt_remote *remote = call->proxy->remote;
+    const nt_member *member = remote->contract->members[call->index]();
+    const uint8_t *at = remote->members[call->index];
+    nt_prefix prefix;
+    memcpy(&prefix, at, sizeof prefix);
+    ask->remote = remote;
+    ask->member = netron_s(nt_member_name(member));
+    ask->args_at = prefix.size;
+    ask->count = member->param_count;
+    if (call->id != NT_REQUEST_CALL) {
+        ask->args_at = ask->args_at - prefix.head_size + 1;
+        ask->count = call->id == NT_REQUEST_SET ? 1 : 0;
+    }
+}
+
+/* A request that was collected: to the node itself, from another thread, or for middlewares. */
 static netron_err await_collected(const nt_call *begun, nt_load_fn load, void *result,
     nt_stream *stream, nt_stream **local_stream)
 {
@@ -228,7 +239,7 @@ static netron_err await_collected(const nt_call *begun, nt_load_fn load, void *r
     netron_err err = call->writer.err;
     if (err == NETRON_OK) {
         bool is_elsewhere = nt_is_elsewhere(peer->peers->loop);
-        request_args args = {.peer = peer,
+        nt_ask ask = {.peer = peer,
             .ctx = is_elsewhere ? &peer->peers->ctx : nt_peer_ctx(peer, options),
             .type = (uint8_t)call->id,
             .payload = {call->writer.start, nt_writer_size(&call->writer)},
@@ -238,7 +249,8 @@ static netron_err await_collected(const nt_call *begun, nt_load_fn load, void *r
             .memory = nt_peer_memory(peer, options),
             .stream = peer->is_local ? NULL : stream,
             .local_stream = peer->is_local ? local_stream : NULL};
-        err = request(&args);
+        name_member(&ask, call);
+        err = nt_ask_anywhere(&ask);
     }
     nt_writer_free(&call->writer);
     return err;
@@ -273,6 +285,18 @@ netron_err netron_abi_call_await(nt_call *call, nt_load_fn load, void *result)
 
 /* ---- futures ---- */
 
+static netron_err start_wrapped(const nt_call *call, nt_slice payload, netron_future *future)
+{
+    netron_peer *peer = call->proxy->peer;
+    nt_ask ask = {.peer = peer,
+        .type = (uint8_t)call->id,
+        .payload = payload,
+        .timeout_ms = timeout_of(peer, &call->proxy->options)};
+    name_member(&ask, call);
+    future->peer = &peer->peers->local;
+    return nt_local_start_ask(&ask, &future->id);
+}
+
 static void start_collected(nt_call *call, netron_future *future)
 {
     netron_peer *peer = call->proxy->peer;
@@ -282,6 +306,8 @@ static void start_collected(nt_call *call, netron_future *future)
     else if (nt_is_elsewhere(peer->peers->loop))
         future->err = nt_fail(NETRON_UNSUPPORTED,
             "futures are for the node's own thread: from here, call it plainly");
+    else if (call->proxy->remote->is_wrapped)
+        future->err = start_wrapped(call, payload, future);
     else
         future->err = nt_local_start(peer, (uint8_t)call->id, payload,
             timeout_of(peer, &call->proxy->options), &future->id);

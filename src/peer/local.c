@@ -16,6 +16,9 @@ typedef struct job {
     unsigned refs; /* the caller's and the fiber's */
     bool is_given_up;
     uint64_t due_ms; /* of the loop's clock */
+    nt_ask ask;      /* it passes middlewares; remote is NULL otherwise */
+    netron_err err;  /* of that */
+    nt_error_slot failure;
     uint8_t type;
     size_t size;
     uint8_t payload[];
@@ -127,6 +130,9 @@ static void unref_job(job *j)
     nt_writer_free(&j->local.reply);
     if (j->local.stream != NULL)
         nt_stream_leave(j->local.stream);
+    if (j->ask.remote != NULL)
+        nt_remote_release(j->ask.remote);
+    nt_error_slot_fini(&j->failure);
     free(j);
 }
 
@@ -181,13 +187,12 @@ static netron_err await_job(job *j, netron_ctx *ctx)
     return err;
 }
 
-static netron_err start_job(netron_peer *peer, uint8_t type, nt_slice payload,
-    uint32_t timeout_ms, job **out)
+static job *make_job(netron_peer *peer, uint8_t type, nt_slice payload, uint32_t timeout_ms)
 {
     nt_loop *loop = peer->peers->loop;
     job *j = malloc(sizeof *j + payload.len);
     if (j == NULL)
-        return nt_no_memory();
+        return NULL;
     if (nt_loop_may_run(loop))
         uv_update_time(loop->uv);
     *j = (job){.peer = peer,
@@ -197,6 +202,15 @@ static netron_err start_job(netron_peer *peer, uint8_t type, nt_slice payload,
         .size = payload.len};
     memcpy(j->payload, payload.ptr, payload.len);
     nt_writer_heap(&j->local.reply, SIZE_MAX / 2);
+    return j;
+}
+
+static netron_err start_job(netron_peer *peer, uint8_t type, nt_slice payload,
+    uint32_t timeout_ms, job **out)
+{
+    job *j = make_job(peer, type, payload, timeout_ms);
+    if (j == NULL)
+        return nt_no_memory();
     netron_err err = nt_fiber_start(peer->peers->loop, run_job, j, NULL);
     if (err != NETRON_OK)
         free(j);
@@ -293,6 +307,68 @@ netron_err nt_local_start(netron_peer *peer, uint8_t type, nt_slice payload, uin
     return NETRON_OK;
 }
 
+/* The answer, encoded, as one of a local call stands in its job. */
+static bool load_reply(nt_reader *reader, void *out)
+{
+    job *j = out;
+    const uint8_t *begin = reader->at;
+    if (!netron_abi_skip(reader))
+        return false;
+    nt_put_raw(&j->local.reply, begin, (size_t)(reader->at - begin));
+    reader->err = j->local.reply.err;
+    return reader->err == NETRON_OK;
+}
+
+static netron_err run_ask(netron_ctx *ctx, void *arg)
+{
+    job *j = arg;
+    nt_fiber *self = nt_loop_fiber(ctx->loop);
+    if (!j->is_given_up) {
+        j->local.ctx = ctx;
+        j->ask.ctx = ctx;
+        j->ask.payload = (nt_slice){j->payload, j->size};
+        j->ask.load = load_reply;
+        j->ask.result = j;
+        j->ask.memory = &ctx->memory;
+        j->err = nt_ask_here(&j->ask);
+        j->local.ctx = NULL;
+        if (j->err != NETRON_OK) {
+            j->failure = self->error;
+            self->error = (nt_error_slot){0};
+        }
+        nt_local_answered(&j->local);
+    }
+    unref_job(j);
+    return NETRON_OK;
+}
+
+netron_err nt_local_start_ask(const nt_ask *ask, uint32_t *id)
+{
+    nt_peers *peers = ask->peer->peers;
+    netron_peer *local = &peers->local;
+    uint32_t next = local->self_calls->last_future + 1;
+    job *j = make_job(local, ask->type, ask->payload, ask->timeout_ms);
+    if (j == NULL)
+        return nt_no_memory();
+    netron_err err = nt_idmap_put(&local->self_calls->futures, next, j);
+    if (err != NETRON_OK) {
+        nt_writer_free(&j->local.reply);
+        free(j);
+        return err;
+    }
+    j->ask = *ask;
+    ask->remote->uses++;
+    err = netron_spawn(&peers->ctx, run_ask, j, NULL);
+    if (err != NETRON_OK) {
+        nt_idmap_remove(&local->self_calls->futures, next);
+        j->refs = 1;
+        unref_job(j);
+        return err;
+    }
+    *id = local->self_calls->last_future = next;
+    return NETRON_OK;
+}
+
 netron_err nt_local_wait(netron_peer *peer, uint32_t id, netron_ctx *ctx, nt_load_fn load,
     void *result, netron_scope *memory)
 {
@@ -302,8 +378,12 @@ netron_err nt_local_wait(netron_peer *peer, uint32_t id, netron_ctx *ctx, nt_loa
     netron_err err = nt_ctx_may_wait(ctx);
     if (err == NETRON_OK)
         err = await_job(j, ctx);
-    if (err == NETRON_OK)
+    if (err == NETRON_OK && j->err != NETRON_OK) {
+        err = j->err;
+        nt_error_adopt(&j->failure, err);
+    } else if (err == NETRON_OK) {
         err = decode(peer, &j->local, load, result, memory);
+    }
     unref_job(j);
     return err;
 }

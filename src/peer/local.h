@@ -15,6 +15,8 @@ NETRON_MUST_CHECK netron_err nt_local_start(netron_peer *peer, uint8_t type, nt_
     uint32_t timeout_ms, uint32_t *id);
 netron_err nt_local_wait(netron_peer *peer, uint32_t id, netron_ctx *ctx, nt_load_fn load,
     void *result, netron_scope *memory);
+/* The same for a request that passes middlewares, to whatever peer: its id is one of the local peer. */
+NETRON_MUST_CHECK netron_err nt_local_start_ask(const nt_ask *ask, uint32_t *id);
 void nt_local_drop(netron_peer *peer, uint32_t id);
 /* All that nobody waited for. */
 void nt_local_drop_all(netron_peer *peer);

@@ -67,6 +67,7 @@ static netron_err make_peer(nt_peers *peers, const char *address, bool is_dialle
         return nt_no_memory();
     }
     peer->peers = peers;
+    peer->number = ++peers->last_number;
     peer->address = copy;
     peer->id = id;
     peer->is_dialled = is_dialled;
@@ -113,6 +114,8 @@ void nt_peers_fini(nt_peers *peers)
         free_peer(NT_ITEM(peers->list.next, netron_peer, link));
     fini_peer(&peers->local);
     nt_registry_fini(&peers->schemes);
+    nt_chain_unref(peers->chain);
+    peers->chain = NULL;
     nt_ctx_fini(&peers->ctx);
 }
 

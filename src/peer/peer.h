@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "comm/session.h"
 #include "comm/stream.h"
+#include "peer/chain.h"
 #include "transport/listener.h"
 
 typedef struct nt_peers nt_peers;
@@ -35,6 +36,7 @@ struct netron_peer {
     bool is_mute;        /* it left an event unanswered: nobody waits for its answers any more */
     uint32_t extensions; /* both sides announced; stays when it is gone */
     uint32_t users;      /* remotes, subscriptions, waits: it is kept while there are any */
+    uint64_t number;     /* among all that the node has had: never given twice */
     uint32_t probe;      /* id of an event's slot that tells when a mute one answers again; 0: none */
     uint32_t emission;   /* the last one that it was told of, of those that looked at patterns */
     uint32_t heard_patterns; /* of `heard` */
@@ -60,6 +62,7 @@ struct nt_peers {
     nt_list list;
     nt_list listeners;
     uint32_t count, most;
+    uint64_t last_number; /* of a peer */
     netron_peer local;
     nt_self_calls self_calls;
     nt_list local_requests; /* nt_request: served for the node itself */
@@ -67,6 +70,7 @@ struct nt_peers {
     netron_str node_name; /* config.id, for references to streams */
     bool is_closing;
     nt_dealer *dealer;   /* deals accepted connections to several loops; NULL: there is one */
+    nt_chain *chain;     /* the program's middlewares; NULL: none */
     void (*on_peer)(netron_peer *peer);      /* ready */
     void (*on_peer_gone)(netron_peer *peer, const char *reason);
     void (*on_listener_closed)(nt_peers *peers);
@@ -104,6 +108,34 @@ void nt_peer_unuse(netron_peer *peer);
 
 /* ---- raw requests: payloads that are already encoded ---- */
 
+/* A whole request, and where its answer goes. */
+typedef struct nt_ask {
+    netron_peer *peer;
+    netron_ctx *ctx;
+    uint8_t type;
+    nt_slice payload;
+    uint32_t timeout_ms; /* 0: the node's */
+    nt_load_fn load;
+    void *result;
+    netron_scope *memory;
+    nt_stream *stream; /* not open yet: the answer is this stream */
+    nt_stream **local_stream;
+    /* Of a member's request, which middlewares may want to see; else NULL: */
+    nt_remote *remote;
+    netron_str member;
+    size_t args_at; /* in the payload */
+    uint32_t count; /* of arguments */
+} nt_ask;
+
+/* Send it and wait, on the loop's thread, through the middlewares that are for its service. Suspends. */
+netron_err nt_ask_here(void *ask);
+/* The same from any thread. */
+netron_err nt_ask_anywhere(nt_ask *ask);
+/* The same past them. */
+netron_err nt_ask_plainly(nt_ask *ask);
+/* What is asked, through the chain (wrap.c). */
+netron_err nt_ask_wrapped(nt_ask *ask);
+
 /* Send a request of `type` whose payload `args` is, and decode the answer with `load` into
  * `result` and `memory`. Local peers are served on a fiber. Suspends. */
 netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_slice payload,
@@ -131,14 +163,23 @@ struct nt_remote {
     char *key;            /* in peer->remotes */
     char *id;             /* definition id */
     uint32_t uses;        /* proxies */
-    uint32_t returned;    /* times that the peer returned it: references to give back */
+    bool is_wrapped;      /* a middleware is for it */
+    uint32_t returned;    /* times that the peer gave it to us: references to give back */
+    uint32_t arrived;     /* of those: as arguments of requests that run, not claimed yet */
     const nt_contract *contract; /* what `members` are of */
     uint8_t **members;    /* by index: nt_prefix, then as MessagePack the list's head of a call, the id
                              and the name */
     netron_scope scope;   /* of the definition */
     netron_value definition;
     char *parent_id;
+    char *service;        /* name@version, or the bare name */
 };
+
+/* A member's name on the wire. */
+const char *nt_member_name(const nt_member *member);
+
+/* Middlewares have changed: see whether one is for this remote. */
+void nt_remote_wrap(nt_remote *remote);
 
 /* The remote of a definition: found, or made of it (it is copied). One use is added. `contract` is
  * that of a typed proxy, or NULL. NETRON_NOT_FOUND: the service lacks a member of it. */

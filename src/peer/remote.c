@@ -24,6 +24,7 @@ static void free_remote(nt_remote *remote)
     free(remote->key);
     free(remote->id);
     free(remote->parent_id);
+    free(remote->service);
     netron_scope_end(&remote->scope);
     free(remote);
 }
@@ -35,6 +36,30 @@ static netron_err make_key(char *key, size_t size, netron_str id, const nt_contr
     return used > 0 && (size_t)used < size
                ? NETRON_OK
                : nt_fail(NETRON_PROTOCOL, "the peer's definition has an id that is too long");
+}
+
+/* name@version, or the name alone. */
+static char *service_of(const netron_value *meta)
+{
+    const netron_value *name = netron_map_get(meta, "name");
+    const netron_value *version = netron_map_get(meta, "version");
+    netron_str a = name != NULL ? text_of(name) : netron_s("");
+    netron_str b = version != NULL ? text_of(version) : netron_s("");
+    char *text = malloc(a.size + b.size + 2);
+    if (text != NULL)
+        (void)snprintf(text, a.size + b.size + 2, "%.*s%s%.*s", NETRON_STR(a),
+            b.size != 0 ? "@" : "", NETRON_STR(b));
+    return text;
+}
+
+void nt_remote_wrap(nt_remote *remote)
+{
+    const char *at = strchr(remote->service, '@');
+    netron_str name = netron_s(remote->service);
+    if (at != NULL)
+        name.size = (size_t)(at - remote->service);
+    remote->is_wrapped = nt_chain_is_for(
+        remote->peer->peers, NETRON_CLIENT, name, netron_s(at != NULL ? at + 1 : ""));
 }
 
 static netron_err make(netron_peer *peer, const char *key, const netron_value *definition,
@@ -50,7 +75,9 @@ static netron_err make(netron_peer *peer, const char *key, const netron_value *d
     remote->key = strdup(key);
     remote->id = strndup(id.size != 0 ? id.data : "", id.size);
     remote->parent_id = strndup(parent.size != 0 ? parent.data : "", parent.size);
-    netron_err err = remote->key != NULL && remote->id != NULL && remote->parent_id != NULL
+    remote->service = service_of(&d->meta);
+    netron_err err = remote->key != NULL && remote->id != NULL && remote->parent_id != NULL &&
+                             remote->service != NULL
                          ? netron_value_copy(&remote->scope, definition, &remote->definition)
                          : nt_no_memory();
     if (err == NETRON_OK)
@@ -60,6 +87,7 @@ static netron_err make(netron_peer *peer, const char *key, const netron_value *d
         return err;
     }
     nt_peer_use(peer);
+    nt_remote_wrap(remote);
     *out = remote;
     return NETRON_OK;
 }
@@ -113,18 +141,6 @@ void nt_peer_tell(netron_peer *peer, const char *task, const char *text)
         nt_slot_drop(slot);
 }
 
-static nt_remote *find_child(const netron_peer *peer, const char *parent_id)
-{
-    nt_map_entry *at = NULL;
-    void *value;
-    while (nt_map_next(&peer->remotes, &at, NULL, &value)) {
-        nt_remote *remote = value;
-        if (remote->uses == 0 && strcmp(remote->parent_id, parent_id) == 0)
-            return remote;
-    }
-    return NULL;
-}
-
 static void remove_remote(nt_remote *remote)
 {
     netron_peer *peer = remote->peer;
@@ -149,9 +165,6 @@ void nt_remote_release(nt_remote *remote)
         return;
     nt_loop *loop = remote->peer->peers->loop;
     nt_loop_enter(loop);
-    nt_remote *child;
-    while ((child = find_child(remote->peer, remote->id)) != NULL && child != remote)
-        remove_remote(child);
     remove_remote(remote);
     nt_loop_leave(loop);
 }
@@ -167,7 +180,7 @@ void nt_remotes_free(netron_peer *peer)
 
 /* ---- contracts ---- */
 
-static const char *wire_name(const nt_member *member)
+const char *nt_member_name(const nt_member *member)
 {
     return member->wire != NULL && *member->wire != NULL ? *member->wire : member->name;
 }
@@ -182,7 +195,7 @@ static netron_err encode_member(const nt_remote *remote, const nt_member *member
     netron_abi_put_list(&writer, 2u + member->param_count);
     prefix.head_size = (uint8_t)(nt_writer_size(&writer) - sizeof prefix);
     nt_put_text(&writer, remote->id);
-    nt_put_text(&writer, wire_name(member));
+    nt_put_text(&writer, nt_member_name(member));
     if (writer.err != NETRON_OK) {
         netron_err err = writer.err; /* freeing forgets it */
         nt_writer_free(&writer);
@@ -198,7 +211,7 @@ static bool offers(const netron_value *meta, const nt_member *member)
 {
     const char *where = member->kind == NT_PROPERTY ? "properties" : "methods";
     return member->kind == NT_EVENT ||
-           netron_map_get(netron_map_get(meta, where), wire_name(member)) != NULL;
+           netron_map_get(netron_map_get(meta, where), nt_member_name(member)) != NULL;
 }
 
 static netron_err bind_members(nt_remote *remote, const nt_contract *contract)
@@ -209,7 +222,7 @@ static netron_err bind_members(nt_remote *remote, const nt_contract *contract)
         if (!offers(meta, member))
             return nt_fail(NETRON_NOT_FOUND, "%s at %s has no %s \"%s\": the contract is another",
                 contract->id, netron_peer_id(remote->peer),
-                member->kind == NT_PROPERTY ? "property" : "method", wire_name(member));
+                member->kind == NT_PROPERTY ? "property" : "method", nt_member_name(member));
     }
     remote->members = calloc(contract->count, sizeof *remote->members);
     if (remote->members == NULL)

@@ -108,6 +108,27 @@ static netron_err run_with_ctx(netron_subscription *s, const nt_event *event,
     return err;
 }
 
+typedef struct handling {
+    netron_subscription *s;
+    nt_reduction *reduction;
+} handling;
+
+static netron_err run_handler(void *owner, const nt_event *event)
+{
+    const handling *h = owner;
+    return h->s->deliver != NULL ? run_plain(h->s, event) : run_with_ctx(h->s, event, h->reduction);
+}
+
+static netron_err run_wrapped(netron_subscription *s, const nt_event *event,
+    nt_reduction *reduction)
+{
+    handling h = {s, reduction};
+    if (s->peer->peers->chain == NULL)
+        return run_handler(&h, event);
+    nt_handing delivery = {s->peer, event, run_handler, &h};
+    return nt_event_deliver_wrapped(&delivery);
+}
+
 /* Now, on this fiber. The handler's own calls are made for the node, not for whoever emitted. */
 static netron_err run(netron_subscription *s, const nt_event *event, nt_reduction *reduction)
 {
@@ -120,7 +141,7 @@ static netron_err run(netron_subscription *s, const nt_event *event, nt_reductio
         fiber->ctx = NULL;
     s->fiber = fiber;
     s->is_running = true;
-    netron_err err = s->deliver != NULL ? run_plain(s, event) : run_with_ctx(s, event, reduction);
+    netron_err err = run_wrapped(s, event, reduction);
     s->fiber = NULL;
     s->is_running = false;
     if (fiber != NULL)

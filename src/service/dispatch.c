@@ -7,6 +7,7 @@
 #include "comm/stream.h"
 #include "service/lookup.h"
 #include "service/publish.h"
+#include "service/reference.h"
 #include "wire/fault.h"
 
 #include <stdio.h>
@@ -223,8 +224,12 @@ static netron_err serve_dynamic(nt_request *request, const nt_bound *bound, nt_r
                                  : request->type == NETRON_PACKET_SET ? NETRON_SET
                                                                       : NETRON_CALL;
     nt_stub *stub = bound->stub;
-    NETRON_TRY(stub->handler(&request->ctx, stub->user, operation, netron_s(bound->name), values,
-        count, &result));
+    nt_arrivals arrivals;
+    nt_arrivals_begin(&arrivals, request, values, count);
+    netron_err err = stub->handler(&request->ctx, stub->user, operation, netron_s(bound->name), values,
+        count, &result);
+    nt_arrivals_end(&arrivals);
+    NETRON_TRY(err);
     if (request->has_replied)
         return NETRON_OK;
     if (operation == NETRON_SET)
@@ -305,7 +310,8 @@ netron_err nt_dispatch(nt_request *request, nt_reader *args)
             request->service = stub;
             request->member = bound;
             fiber->doing = bound->name;
-            err = nt_serve_member(request, bound, args);
+            err = NT_UNLIKELY(stub->is_wrapped) ? nt_serve_wrapped(request, bound, args)
+                                                : nt_serve_member(request, bound, args);
             nt_stub_unref(stub);
         }
     }

@@ -13,6 +13,9 @@ void nt_dispatch_on_wait(nt_request *request);
 /* What follows once the member is known: `args` stands at the first argument. */
 netron_err nt_serve_member(nt_request *request, const nt_bound *bound, nt_reader *args);
 
+/* The same inside the middlewares that are for the service (middleware.c). */
+netron_err nt_serve_wrapped(nt_request *request, const nt_bound *bound, nt_reader *args);
+
 /* A TASK; the name is the first of args. */
 netron_err nt_task_serve(nt_request *request, nt_reader *args);
 

@@ -34,7 +34,7 @@ static netron_err check(const nt_remote *remote, netron_operation operation, con
     return nt_check_property(meta, member, operation == NETRON_SET);
 }
 
-static netron_err send_request(const nt_remote *remote, netron_operation operation, const char *member,
+static netron_err send_request(nt_remote *remote, netron_operation operation, const char *member,
     const netron_value *args, size_t count, const netron_call_options *options,
     netron_value *result)
 {
@@ -49,15 +49,24 @@ static netron_err send_request(const nt_remote *remote, netron_operation operati
     netron_abi_put_list(&writer, count + 2);
     nt_put_text(&writer, remote->id);
     nt_put_text(&writer, member);
+    size_t args_at = nt_writer_size(&writer);
     for (size_t i = 0; i < count; i++)
         nt_value_write(&writer, &args[i]);
     netron_err err = writer.err;
+    nt_ask ask = {.peer = peer,
+        .ctx = nt_peer_ctx(peer, options),
+        .type = packet_type(operation),
+        .payload = {writer.start, nt_writer_size(&writer)},
+        .timeout_ms = options != NULL ? options->timeout_ms : 0,
+        .load = nt_load_dynamic,
+        .result = result != NULL ? result : &ignored,
+        .memory = result != NULL && memory != NULL ? memory : &own,
+        .remote = remote,
+        .member = netron_s(member),
+        .args_at = args_at,
+        .count = (uint32_t)count};
     if (err == NETRON_OK)
-        err = nt_peer_request(peer, nt_peer_ctx(peer, options), packet_type(operation),
-            (nt_slice){writer.start, nt_writer_size(&writer)},
-            options != NULL ? options->timeout_ms : 0, nt_load_dynamic,
-            result != NULL ? result : &ignored,
-            result != NULL && memory != NULL ? memory : &own);
+        err = nt_ask_anywhere(&ask);
     nt_writer_free(&writer);
     netron_scope_end(&own);
     return err;
@@ -264,8 +273,11 @@ static netron_err proxy_from_here(void *arg)
     netron_scope_end(&scope);
     if (err == NETRON_OK)
         *proxy = (netron_proxy){.peer = at, .remote = remote};
-    /* Its peer counts each return of a service; each is given back. */
-    if (err == NETRON_OK && value->type == NETRON_TYPE_DEFINITION)
+    /* Its peer counts each time that it gives a service away; each is given back. One that came as an
+     * argument is counted already. */
+    if (err == NETRON_OK && value->type == NETRON_TYPE_DEFINITION && remote->arrived != 0)
+        remote->arrived--;
+    else if (err == NETRON_OK && value->type == NETRON_TYPE_DEFINITION)
         remote->returned++;
     return err;
 }

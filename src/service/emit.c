@@ -300,7 +300,8 @@ static netron_err emit_here(void *arg)
     netron *node = a->ctx->node;
     /* A context of another loop waits there. */
     netron_ctx *ctx = a->ctx->loop == node->loop ? a->ctx : &node->peers.ctx;
-    return nt_event_emit(node, ctx, a->event, a->how);
+    return node->peers.chain != NULL ? nt_event_emit_wrapped(node, ctx, a->event, a->how)
+                                     : nt_event_emit(node, ctx, a->event, a->how);
 }
 
 /* Encoded: from here, or, from another thread, on the loop's. */

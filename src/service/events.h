@@ -29,6 +29,18 @@ typedef struct nt_emission {
 
 /* Tell those who listen. Suspends. */
 netron_err nt_event_emit(netron *node, netron_ctx *ctx, nt_event *event, const nt_emission *how);
+/* The same inside the middlewares that are for the event's service. Suspends. */
+netron_err nt_event_emit_wrapped(netron *node, netron_ctx *ctx, nt_event *event,
+    const nt_emission *how);
+/* An event that `peer` emitted, on its way to one handler: run `deliver` inside the middlewares. */
+typedef struct nt_handing {
+    netron_peer *peer;
+    const nt_event *event;
+    netron_err (*deliver)(void *owner, const nt_event *event);
+    void *owner;
+} nt_handing;
+netron_err nt_event_deliver_wrapped(nt_handing *delivery);
+
 /* True when somebody listens. */
 bool nt_event_has_audience(const netron *node, netron_str name);
 

@@ -27,10 +27,12 @@ struct netron {
     uint32_t max_subscriptions;
     uint32_t max_queued_events;
     netron_overflow event_overflow; /* of what peers subscribe to */
+    uint32_t max_references;
 
     /* services */
     nt_map stubs;    /* nt_stub by key: name@version, or the bare name */
     nt_map by_id;    /* nt_stub by definition id, references included */
+    nt_map by_user;  /* of those, references by handler and user: given out again they are the same */
     nt_map published; /* nt_published by the definition id that another node gave */
     nt_list publishing; /* nt_publishing: those that other nodes have not answered yet */
     uint64_t last_publishing; /* its number */

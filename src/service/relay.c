@@ -21,6 +21,7 @@ typedef struct relayed {
     netron_peer *peer;
     char id[64]; /* the owner's definition id; the stub's own for what expose_service made */
     bool is_counted; /* the owner returned it, and counts one reference until it is given back */
+    nt_remote *claimed; /* it came as an argument, and is given back by releasing this; or NULL */
 } relayed;
 
 /* ---- forwarding ---- */
@@ -52,6 +53,8 @@ static void end_relayed(void *user)
     relayed *r = user;
     if (r->is_counted)
         nt_peer_tell(r->peer, "unref_service", r->id);
+    if (r->claimed != NULL)
+        nt_remote_release(r->claimed);
     nt_peer_unuse(r->peer);
     free(r);
 }
@@ -90,6 +93,50 @@ static netron_err relay_definition(netron_ctx *ctx, netron_peer *owner, const ne
     return err;
 }
 
+/* A service of the caller's among the arguments: the owner gets one of ours that stands for it. */
+static netron_err relay_argument(netron_ctx *ctx, netron_peer *owner, const netron_value *value,
+    netron_value *out)
+{
+    netron_peer *caller = netron_caller(ctx);
+    netron_proxy claimed;
+    NETRON_TRY(netron_proxy_from(caller, value, &claimed));
+    relayed *r = make_relayed(caller, claimed.remote->id);
+    if (r == NULL) {
+        netron_proxy_release(&claimed);
+        return nt_no_memory();
+    }
+    r->claimed = claimed.remote;
+    netron_service service = {.meta = &value->as.definition->meta,
+        .handler = relay_call,
+        .on_end = end_relayed,
+        .user = r};
+    netron_err err = netron_reference_for(owner, &service, &ctx->memory, out);
+    if (err != NETRON_OK)
+        end_relayed(r);
+    return err;
+}
+
+static netron_err relay_arguments(netron_ctx *ctx, netron_peer *owner, const netron_value **args,
+    size_t count)
+{
+    netron_value *theirs = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if ((*args)[i].type != NETRON_TYPE_DEFINITION)
+            continue;
+        if (theirs == NULL) {
+            theirs = netron_scope_alloc(&ctx->memory, count * sizeof *theirs);
+            if (theirs == NULL)
+                return nt_no_memory();
+            memcpy(theirs, *args, count * sizeof *theirs);
+        }
+        netron_value value = theirs[i];
+        NETRON_TRY(relay_argument(ctx, owner, &value, &theirs[i]));
+    }
+    if (theirs != NULL)
+        *args = theirs;
+    return NETRON_OK;
+}
+
 static netron_err forward(netron_ctx *ctx, const relayed *r, netron_operation operation,
     netron_str member, const netron_value *args, size_t count, netron_value *result)
 {
@@ -97,6 +144,7 @@ static netron_err forward(netron_ctx *ctx, const relayed *r, netron_operation op
         [NETRON_SET] = NETRON_PACKET_SET,
         [NETRON_CALL] = NETRON_PACKET_CALL};
     nt_writer writer;
+    NETRON_TRY(relay_arguments(ctx, r->peer, &args, count));
     nt_writer_heap(&writer, r->peer->peers->config.link.max_message_bytes);
     if (netron_peer_has(r->peer, "int64"))
         writer.flags = NT_WRITE_INT64;
@@ -122,14 +170,16 @@ static netron_err relay_call(netron_ctx *ctx, void *user, netron_operation opera
 {
     relayed *r = user;
     NETRON_TRY(forward(ctx, r, operation, member, args, count, result));
-    if (result->type == NETRON_TYPE_DEFINITION) {
-        netron_value theirs = *result;
-        return relay_definition(ctx, r->peer, &theirs, result);
-    }
-    if (result->type == NETRON_TYPE_STREAM && result->as.stream.writable) {
-        netron_value reference = *result;
-        return pump(ctx, r->peer, &reference);
-    }
+    return nt_relay_result(ctx, r->peer, result);
+}
+
+netron_err nt_relay_result(netron_ctx *ctx, netron_peer *owner, netron_value *result)
+{
+    netron_value theirs = *result;
+    if (result->type == NETRON_TYPE_DEFINITION)
+        return relay_definition(ctx, owner, &theirs, result);
+    if (result->type == NETRON_TYPE_STREAM && result->as.stream.writable)
+        return pump(ctx, owner, &theirs);
     return NETRON_OK;
 }
 

@@ -15,4 +15,8 @@ void nt_relay_forget_peer(netron_peer *peer);
  * it has been told. */
 void nt_relay_announce(nt_stub *stub, bool is_exposed, netron_ctx *ctx);
 
+/* What `owner` answered, as the answer of the call of ctx: a stream is read and written on, a service
+ * becomes one of this node's that stands for it. */
+netron_err nt_relay_result(netron_ctx *ctx, netron_peer *owner, netron_value *result);
+
 #endif

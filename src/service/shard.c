@@ -75,7 +75,8 @@ static void offer_to(nt_shard *shard, nt_stub *stub, nt_offer *offer)
 void nt_shards_offer(nt_stub *stub)
 {
     netron *node = stub->node;
-    if (node->shard_count == 0 || stub->provider == NULL || !stub->provider->is_concurrent)
+    if (node->shard_count == 0 || stub->provider == NULL || !stub->provider->is_concurrent ||
+        stub->is_wrapped)
         return;
     stub->offers = calloc(node->shard_count, sizeof *stub->offers);
     if (stub->offers == NULL) {

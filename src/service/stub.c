@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "service/reference.h"
 #include "service/shard.h"
 #include "service/version.h"
 
@@ -176,6 +177,7 @@ nt_stub *nt_stub_by_id(const netron *node, netron_str id)
 netron_err nt_stub_register(nt_stub *stub)
 {
     NETRON_TRY(nt_map_put(&stub->node->by_id, netron_s(stub->id), stub, NULL));
+    nt_stub_wrap(stub);
     stub->node->generation++;
     return NETRON_OK;
 }
@@ -208,6 +210,7 @@ void nt_stub_withdraw(nt_stub *stub)
         NT_COUNT_DOWN(node->stats.services, 1);
     }
     nt_map_remove(&node->by_id, netron_s(stub->id));
+    nt_reference_forget_stub(stub);
     node->generation++;
     nt_shards_withdraw(stub);
     nt_stub_unref(stub);

@@ -37,6 +37,7 @@ struct nt_stub {
     netron_handler_fn handler;   /* dynamic */
     void (*on_end)(void *user);
     void *user;
+    bool is_wrapped;     /* middlewares are for it */
     netron_peer *owner;  /* published here by this peer; NULL: by the node itself */
     uint32_t held;       /* references that peers hold */
     struct nt_offer *offers; /* one for each further loop; NULL: served on the node's own alone */
@@ -55,6 +56,9 @@ NETRON_MUST_CHECK netron_err nt_stub_of_provider(netron *node, const nt_provider
     void *self, nt_stub **out);
 NETRON_MUST_CHECK netron_err nt_stub_of_service(netron *node, const netron_service *service,
     nt_stub **out);
+
+/* Middlewares have changed, or it is new: see whether one is for it (middleware.c). */
+void nt_stub_wrap(nt_stub *stub);
 
 /* Publish under `key`; the stub's reference is taken on success. NETRON_CONFLICT. */
 NETRON_MUST_CHECK netron_err nt_stub_publish(nt_stub *stub, const char *key);

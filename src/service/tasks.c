@@ -215,6 +215,12 @@ static netron_err list_services(nt_request *request, nt_reader *args)
     return nt_reply_end(request);
 }
 
+static netron_err list_references(nt_request *request, nt_reader *args)
+{
+    (void)args;
+    return nt_reference_list(request);
+}
+
 static netron_err abilities(nt_request *request, nt_reader *args);
 
 static const struct {
@@ -232,6 +238,7 @@ static const struct {
     {"invalidate_cache", invalidate_cache},
     {"abilities", abilities},
     {"list_services", list_services},
+    {"list_references", list_references},
 };
 
 enum { CORE_COUNT = sizeof core / sizeof *core };

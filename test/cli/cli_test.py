@@ -590,6 +590,13 @@ class Describing(Case):
         self.assertEqual(node.stop(), 0)
 
 
+    def test_references(self):
+        result = netron("describe", "--refs", demo.url)
+        self.assertEqual((result.code, result.out), (0, ""))
+        self.assertEqual(result.err, f"nobody holds services of {demo.url}\n")
+        self.prints('{"total":0,"complete":true,"rows":[]}\n', "describe", "--refs", "--json", demo.url)
+
+
 class BaseNodes(Case):
     """Existing nodes: no listing, no names, no ranges."""
 

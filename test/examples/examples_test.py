@@ -14,6 +14,7 @@ import pathlib
 import re
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -406,6 +407,147 @@ class E10Packet(Case):
     def test_a_call_as_bytes_and_an_answer(self):
         self.ends(run(helper("packet")),
                   "000000014394b063616c63756c61746f7240312e302e30a36164640503\n8\n")
+
+
+class Folder(Case):
+    """A folder to serve: files, links that lead out, a secret beside it."""
+
+    def setUp(self):
+        base = tempfile.TemporaryDirectory(dir=scratch)
+        self.addCleanup(base.cleanup)
+        outside = pathlib.Path(base.name)
+        self.root = outside / "root"
+        (self.root / "sub").mkdir(parents=True)
+        (outside / "secret").write_text("secret")
+        self.content = os.urandom(300_000)
+        (self.root / "large.bin").write_bytes(self.content)
+        (self.root / "empty").write_bytes(b"")
+        (self.root / "link").symlink_to("../secret")
+        (self.root / "absolute").symlink_to("/etc/passwd")
+        os.mkfifo(self.root / "pipe")
+
+    HOSTILE = (("../secret", 403), ("/etc/passwd", 403), ("link", 403), ("absolute", 403), ("pipe", 403),
+               ("sub", 403), ("sub/../../secret", 403), ("..", 403), ("", 400), ("x" * 5000, 400),
+               ("none", 404), ("empty/none", 404), ("sub/..", 403), ("//etc/passwd", 403))
+
+
+class E11FileService(Folder):
+    def fetch(self, url, path):
+        return subprocess.run([example("e11/client"), url, path], env=environment(), timeout=PATIENCE,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def test_a_file_arrives_whole(self):
+        for scheme in SCHEMES:
+            url = self.serve(example("e11/server"), "URL", self.root, scheme=scheme)
+            got = self.fetch(url, "large.bin")
+            self.assertEqual((got.returncode, got.stdout == self.content), (0, True), got.stderr)
+            got = self.fetch(url, "empty")
+            self.assertEqual((got.returncode, got.stdout), (0, b""), got.stderr)
+
+    def test_no_path_leaves_the_folder(self):
+        url = self.serve(example("e11/server"), "URL", self.root)
+        for path, code in self.HOSTILE:
+            with self.subTest(path=path[:20]):
+                if path == "":
+                    continue  # the client's own default
+                got = self.fetch(url, path)
+                self.assertEqual((got.returncode, got.stdout), (1, b""))
+                self.assertTrue(got.stderr.startswith(b"%d " % code), got.stderr)
+
+
+class Files(Folder):
+    def test_stat_read_and_checksum(self):
+        import hashlib
+        url = self.serve(example("files/server"), "URL", self.root)
+        stat = json.loads(netron("call", url, "files", "stat", "large.bin").stdout)
+        self.assertEqual(stat["size"], len(self.content))
+        digest = hashlib.sha256(self.content).hexdigest()
+        self.prints(digest + "\n", "call", url, "files", "checksum", "large.bin")
+        self.fails("call", url, "files", "read", "large.bin", "300001", says=["400", "300000 bytes"])
+        self.prints("", "call", url, "files", "read", "large.bin", "300000")
+        self.fails("call", url, "files", "write_at", "large.bin", "0", '"eA=="', says=["403", "--write"])
+
+    def test_write_at(self):
+        url = self.serve(example("files/server"), "URL", self.root, "--write")
+        for offset, text, end in ((0, "aGVs", 3), (3, "bG8=", 5)):
+            self.prints(f"{end}\n", "call", url, "files", "write_at", "sub/new", str(offset), text)
+        self.assertEqual((self.root / "sub/new").read_bytes(), b"hello")
+        self.fails("call", url, "files", "write_at", "link", "0", "eA==", says=["403"])
+        self.fails("call", url, "files", "write_at", "../new", "0", "eA==", says=["403"])
+        self.assertEqual((self.root.parent / "secret").read_text(), "secret")
+
+    def test_no_path_leaves_the_folder(self):
+        url = self.serve(example("files/server"), "URL", self.root)
+        for path, code in self.HOSTILE:
+            for member in ("stat", "checksum", "read"):
+                with self.subTest(path=path[:20], member=member):
+                    self.fails("call", url, "files", member, path, says=[f"^netron: {code} "])
+
+
+class E14Aggregate(Case):
+    def test_client(self):
+        url = self.serve(helper("both"), "URL")
+        self.ends(run(example("e14/client"), url), "8\n42\n")
+
+    def parts(self):
+        return self.serve(example("e01/server"), "URL"), self.serve(example("e05/server"), "URL")
+
+    def test_a_service_made_of_two(self):
+        url = self.serve(example("e14/server"), "URL", *self.parts())
+        self.prints("8\n", "call", url, "both", "add", "5", "3")
+        self.prints("42\n", "call", url, "both", "calculate", "21")
+        self.prints(FIBONACCI, "call", url, "both", "fibonacci", "10")
+        self.fails("call", url, "both", "fibonacci", "95", says=[r"\bn\b"])
+        self.fails("call", url, "both", "nothing", says=["404", "add"])
+
+    def test_a_part_that_leaves(self):
+        calculator = Server(example("e01/server"), "URL")
+        kinds = self.serve(example("e05/server"), "URL")
+        url = self.serve(example("e14/server"), "URL", calculator.url, kinds)
+        calculator.stop()
+        self.fails("call", url, "both", "add", "5", "3", says=["^netron: 503 "])
+        self.prints("42\n", "call", url, "both", "calculate", "21")
+
+
+class E15Middleware(Case):
+    SEEN = "Calling add with [5,3]\nResult: 8\n"
+
+    def test_on_the_clients_side(self):
+        url = self.serve(example("e01/server"), "URL")
+        self.ends(run(example("e15/client"), url), self.SEEN + "8\n")
+
+    def test_on_the_servers_side(self):
+        seen = self.SEEN + "Calling fibonacci with [3]\n"
+        url = self.serve(example("e15/server"), "URL", prints=seen)
+        self.prints("8\n", "call", url, "calculator", "add", "5", "3")
+        self.prints("0\n1\n2\n", "call", url, "calculator", "fibonacci", "3")
+
+
+class E16Composite(Case):
+    def composite(self):
+        auth = self.serve(example("e16/parts"), "URL")
+        users = self.serve(example("e16/parts"), "URL")
+        return self.serve(example("e16/server"), "URL", auth, users)
+
+    def test_it_calls_both(self):
+        self.prints('{"id":"u1","name":"Alice"}\n', "call", self.composite(), "composite",
+                    "authenticatedUserInfo", "good")
+
+    def test_an_error_is_unchanged_by_the_hop(self):
+        self.fails("call", self.composite(), "composite", "authenticatedUserInfo", "bad",
+                   says=["^netron: 401 .*bad token"])
+
+    def test_a_part_that_hangs_holds_up_nobody(self):
+        auth = Server(example("e16/parts"), "URL")
+        self.addCleanup(auth.stop)
+        url = self.serve(example("e16/server"), "URL", auth.url, self.serve(example("e16/parts"), "URL"))
+        auth.process.send_signal(signal.SIGSTOP)
+        try:
+            self.fails("call", "--timeout", "200ms", url, "composite", "authenticatedUserInfo", "good",
+                       says=["^netron: 408 "])
+            self.assertEqual(netron("describe", url, "composite").returncode, 0)
+        finally:
+            auth.process.send_signal(signal.SIGCONT)
 
 
 class Numbers(Case):
