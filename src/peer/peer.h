@@ -101,10 +101,11 @@ void nt_peer_unuse(netron_peer *peer);
 
 /* ---- raw requests: payloads that are already encoded ---- */
 
-/* Send a request of `type` whose payload `args` is, and decode the answer with `load` into
- * `result` and `memory`. Local peers are served on a fiber. Suspends. */
+/* Send a request of `type` with that payload, and decode the answer with `load` into `result` and
+ * `memory`. Of `options` (may be NULL) timeout_ms and meta count. Local peers are served on a fiber.
+ * Suspends. */
 netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_slice payload,
-    uint32_t timeout_ms, nt_load_fn load, void *result, netron_scope *memory);
+    const netron_call_options *options, nt_load_fn load, void *result, netron_scope *memory);
 
 /* Run a task with one text for its argument; nobody waits for the answer, or hears of a failure. Within
  * nt_loop_enter(). Not to the node itself. */
