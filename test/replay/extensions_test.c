@@ -162,7 +162,7 @@ static bool names(const netron_value *list, const char *extension)
 
 static void check_in_force(const netron_value *expected, const netron_peer *peer)
 {
-    static const char *const known[] = {"int64", "cancel", "meta"};
+    static const char *const known[] = {"int64", "cancel", "credit", "meta"};
     for (size_t i = 0; i < NT_COUNT(known); i++)
         if (netron_peer_has(peer, known[i]) != names(expected, known[i]))
             fail_msg("%s is %s force", known[i],
