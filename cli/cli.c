@@ -67,6 +67,8 @@ int cli_fail(cli *c, netron_err err, int code, const char *fix)
         failure.message = error->message;
         failure.details = error->details;
         failure.cause = error->cause;
+        failure.hop = error->hop;
+        failure.executed = error->executed;
     }
     cli_put_failure(&c->out, &failure);
     return code;

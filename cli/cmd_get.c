@@ -58,7 +58,7 @@ static int run(cli *c, const void *options)
 
 static const cli_option options[] = {
     {"timeout", 't', "TIME", cli_parse_duration, offsetof(property_options, timeout_ms),
-        "how long to wait for the answer (5s)"},
+        "the time there is for the call, also there (5s)"},
     {0},
 };
 

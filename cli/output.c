@@ -193,9 +193,21 @@ static netron_entry text_entry(const char *key, const char *text)
     return (netron_entry){netron_str_value(netron_s(key)), netron_str_value(netron_s(text))};
 }
 
+static bool has_hop(const cli_failure *failure)
+{
+    return failure->hop != NULL && failure->hop[0] != '\0';
+}
+
+static const char *executed_word(netron_executed executed)
+{
+    return executed == NETRON_EXECUTED_NO    ? "no"
+           : executed == NETRON_EXECUTED_YES ? "yes"
+                                             : "unknown";
+}
+
 static void put_failure_json(const cli_failure *failure)
 {
-    netron_entry fields[4] = {
+    netron_entry fields[6] = {
         {netron_str_value(netron_s("code")), netron_i64_value(failure->code)},
         text_entry("name", failure->name),
         text_entry("message", failure->message),
@@ -203,6 +215,10 @@ static void put_failure_json(const cli_failure *failure)
     size_t count = 3;
     if (failure->details != NULL && failure->details->type != NETRON_TYPE_UNDEFINED)
         fields[count++] = (netron_entry){netron_str_value(netron_s("details")), *failure->details};
+    if (has_hop(failure))
+        fields[count++] = text_entry("hop", failure->hop);
+    if (has_hop(failure) || failure->executed != NETRON_EXECUTED_UNKNOWN)
+        fields[count++] = text_entry("executed", executed_word(failure->executed));
     netron_entry error = {netron_str_value(netron_s("error")), netron_map_value(fields, count)};
     netron_value whole = netron_map_value(&error, 1);
     netron_scope_auto(scope);
@@ -218,6 +234,17 @@ static void put_reason(netron_err code, const char *message)
     fputc('\n', stderr);
 }
 
+/* That a node which answered an error has run the call needs no saying. */
+static void put_executed(const cli_failure *failure)
+{
+    if (!has_hop(failure) || failure->executed == NETRON_EXECUTED_YES)
+        return;
+    fputs("  at ", stderr);
+    put_visible(stderr, netron_s(failure->hop));
+    fprintf(stderr, ": %s\n",
+        failure->executed == NETRON_EXECUTED_NO ? "not executed" : "it may have been executed");
+}
+
 static void put_failure_text(const cli_output *out, const cli_failure *failure)
 {
     bool colour = out->has_colour_note;
@@ -230,6 +257,7 @@ static void put_failure_text(const cli_output *out, const cli_failure *failure)
         put_reason(cause->code, cause->message);
         cause = cause->cause;
     }
+    put_executed(failure);
     if (failure->fix != NULL)
         fprintf(stderr, "  %s\n", failure->fix);
 }

@@ -50,6 +50,8 @@ typedef struct cli_failure {
     const netron_value *details;      /* may be NULL */
     const struct netron_error *cause; /* may be NULL */
     const char *fix;                  /* may be NULL */
+    const char *hop;                  /* the node that failed; NULL or "": this one */
+    netron_executed executed;
 } cli_failure;
 void cli_put_failure(const cli_output *out, const cli_failure *failure);
 

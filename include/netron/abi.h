@@ -357,9 +357,12 @@ NETRON_API int netron_abi_main(int argc, char **argv, const nt_module *module);
 
 /* Options of one call. Zeroed means: the node's defaults. */
 typedef struct netron_call_options {
-    uint32_t timeout_ms;    /* 0: the node's call_timeout_ms */
+    uint32_t timeout_ms;    /* a deadline that the far side keeps, too; 0: the node's call_timeout_ms */
     netron_scope *scope;    /* owns text, lists and bytes of the result; NULL: the running call */
     struct netron_ctx *ctx; /* the call this one is made for; NULL: the one running here */
+    /* Goes along with the call, for netron_meta() there: a map with text for keys, at most 32 of them and
+     * 4 KiB in all; NULL: nothing. To a peer without the extension "meta" it does not go. */
+    const struct netron_value *meta;
 } netron_call_options;
 
 /* What every typed proxy starts with. */

@@ -165,6 +165,17 @@ NETRON_API netron *netron_node(const netron_ctx *ctx);
 /* The peer whose request is being served, or NULL. Borrowed until the handler returns. */
 NETRON_API netron_peer *netron_caller(const netron_ctx *ctx);
 
+/* What is left of the time that the caller gives this call, in milliseconds, at least 0; -1: it has set
+ * no deadline. A call that is made for ctx takes no longer, and passes on what is left. When the time is
+ * over, whatever waits for ctx returns NETRON_CANCELLED, and new calls NETRON_TIMEOUT. Contexts that
+ * serve no call have no deadline: neither the node's own, nor those of spawned fibers. */
+NETRON_API int64_t netron_deadline_ms(const netron_ctx *ctx);
+
+/* What the caller gave along under `key` (netron_call_options.meta), or NULL. Borrowed until the handler
+ * returns. "traceparent" is W3C's, as text: calls made for ctx pass it on by themselves, other keys end
+ * here. */
+NETRON_API const struct netron_value *netron_meta(const netron_ctx *ctx, const char *key);
+
 /* Fail: keep the message for the caller and return `code`. */
 NETRON_API netron_err netron_fail(netron_ctx *ctx, netron_err code, const char *format, ...)
     NETRON_PRINTF(3, 4);

@@ -33,9 +33,12 @@ typedef struct netron_packet {
     uint8_t type;
     bool impulse; /* a request; else a response */
     bool error;
-    bool stream_last, live;
+    bool stream_last;
+    bool live; /* of a NETRON_PACKET_STREAM; of a request: `meta` stands before the payload */
     const uint8_t *payload; /* one MessagePack value; borrowed from the input */
     size_t payload_size;
+    const uint8_t *meta; /* extension meta: a MessagePack map; NULL: none. Borrowed likewise */
+    size_t meta_size;
     uint32_t stream_id, stream_index; /* NETRON_PACKET_STREAM only, else 0 */
 } netron_packet;
 

@@ -16,6 +16,14 @@ netron_err nt_no_memory(void);
 /* The record to fill in further (details, hop, executed) after nt_fail(). Never NULL. */
 netron_error *nt_error_last(void);
 
+/* Nothing has been sent or run that could have acted: the last failure says so. Returns `err`. */
+static inline netron_err nt_not_executed(netron_err err)
+{
+    if (err != NETRON_OK)
+        nt_error_last()->executed = NETRON_EXECUTED_NO;
+    return err;
+}
+
 /* Memory for what the last error points to (details, cause); emptied by the next nt_fail(). */
 netron_scope *nt_error_scope(void);
 

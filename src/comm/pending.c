@@ -174,10 +174,24 @@ static void give_up(nt_slot *slot)
         send_cancel(slot);
 }
 
+/* The last failure is that of the peer. */
+static void say_hop(const nt_session *session)
+{
+    const char *hop = nt_arena_text(nt_error_scope(), session->id, strlen(session->id));
+    if (hop != NULL)
+        nt_error_last()->hop = hop;
+}
+
 /* Errors go to whoever waits: a fiber, or the thread. */
 static nt_error_slot *use_errors_of(const nt_wait *wait)
 {
     return nt_error_use(wait->fiber != NULL ? &wait->fiber->error : NULL);
+}
+
+static void say_timeout(const nt_session *session)
+{
+    nt_fail(NETRON_TIMEOUT, "no answer from %s in time: see timeout_ms", session->id);
+    say_hop(session);
 }
 
 static void time_out(nt_slot *slot)
@@ -191,7 +205,7 @@ static void time_out(nt_slot *slot)
         return;
     }
     nt_error_slot *before = use_errors_of(wait);
-    nt_fail(NETRON_TIMEOUT, "no answer from %s in time: see timeout_ms", slot->session->id);
+    say_timeout(slot->session);
     nt_error_use(before);
     give_up(slot);
     nt_wait_end(wait, NETRON_TIMEOUT);
@@ -244,11 +258,10 @@ static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
 {
     if ((flags & NT_PACKET_ERROR) != 0) {
         netron_err err = nt_fault_read(payload);
-        const char *id = slot->session->id;
-        const char *hop = nt_arena_text(nt_error_scope(), id, strlen(id));
-        if (hop != NULL)
-            nt_error_last()->hop = hop;
-        nt_error_last()->executed = NETRON_EXECUTED_YES; /* the far side has answered */
+        say_hop(slot->session);
+        /* Others do not say, and an answer means yes: what they have there is none of ours. */
+        if ((slot->session->extensions & NT_EXTENSION_META) == 0)
+            nt_error_last()->executed = NETRON_EXECUTED_YES;
         return err;
     }
     if (slot->takes_stream) {
@@ -340,24 +353,32 @@ void nt_pending_answer(nt_session *session, uint32_t id, uint8_t flags, nt_slice
 typedef struct slot_wait {
     nt_wait wait; /* first */
     nt_slot *slot;
+    const netron_ctx *ctx;
 } slot_wait;
 
 static void forget(nt_wait *wait)
 {
     slot_wait *w = (slot_wait *)wait;
     nt_error_slot *before = use_errors_of(wait);
-    nt_fail(NETRON_CANCELLED, "the caller has left, or the node is stopping");
+    nt_ctx_say_cancelled(w->ctx);
+    say_hop(w->slot->session);
     nt_error_use(before);
     give_up(w->slot);
+}
+
+static void say_broken(const nt_session *session)
+{
+    nt_fail(NETRON_UNAVAILABLE, "the connection to %s broke before the answer came", session->id);
+    say_hop(session);
 }
 
 static netron_err answered(nt_slot *slot)
 {
     netron_err err = slot->failure;
     if (err == NETRON_TIMEOUT)
-        nt_fail(err, "no answer from %s in time: see timeout_ms", slot->session->id);
+        say_timeout(slot->session);
     else if (err == NETRON_UNAVAILABLE)
-        nt_fail(err, "the connection to %s broke before the answer came", slot->session->id);
+        say_broken(slot->session);
     else if (err == NETRON_NO_MEMORY)
         nt_no_memory();
     if (slot->state == NT_SLOT_WAITING && err == NETRON_TIMEOUT) {
@@ -383,6 +404,7 @@ netron_err nt_slot_await(nt_slot *slot, netron_ctx *ctx, nt_load_fn load, void *
     nt_wait_init(&w.wait, slot->session->loop);
     w.wait.forget = forget;
     w.slot = slot;
+    w.ctx = ctx;
     slot->wait = &w.wait;
     return nt_wait_await(ctx, &w.wait);
 }
@@ -414,6 +436,7 @@ void nt_pending_fail_all(nt_session *session, netron_err err, const char *reason
         } else if (slot->state == NT_SLOT_WAITING) {
             nt_error_slot *before = use_errors_of(wait);
             nt_fail(err, "%s: %s", session->id, reason);
+            say_hop(session);
             nt_error_use(before);
             free_slot(slot);
             nt_wait_end(wait, err);

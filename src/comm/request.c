@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "comm/call_meta.h"
 #include "comm/stream.h"
 #include "wire/fault.h"
 
@@ -13,6 +14,7 @@ void nt_request_init(nt_request *request, nt_loop *loop, netron *node)
     request->session = NULL;
     request->id = 0;
     request->type = NETRON_PACKET_CALL;
+    request->executed = NETRON_EXECUTED_YES;
     request->has_replied = false;
     request->is_replying = false;
     request->is_waiting = false;
@@ -92,12 +94,20 @@ netron_err nt_reply_end(nt_request *request)
     return err;
 }
 
+static void write_fault(const nt_request *request, nt_writer *writer, netron_err code)
+{
+    if (request->session == NULL || (request->session->extensions & NT_EXTENSION_META) != 0)
+        nt_fault_write_executed(writer, code, nt_wall_ms(), (netron_executed)request->executed);
+    else
+        nt_fault_write(writer, code, nt_wall_ms());
+}
+
 void nt_reply_fault(nt_request *request, netron_err code)
 {
     nt_writer *writer = nt_reply_begin(request, NT_PACKET_ERROR);
     if (writer == NULL)
         return;
-    nt_fault_write(writer, code, nt_wall_ms());
+    write_fault(request, writer, code);
     if (nt_reply_end(request) == NETRON_OK || request->session == NULL)
         return;
     /* Its details cannot be encoded, or are too large: the code alone then. */
@@ -105,8 +115,15 @@ void nt_reply_fault(nt_request *request, netron_err code)
     writer = nt_reply_begin(request, NT_PACKET_ERROR);
     if (writer == NULL)
         return;
-    nt_fault_write(writer, code, nt_wall_ms());
+    write_fault(request, writer, code);
     (void)nt_reply_end(request);
+}
+
+/* A deadline is that of the answer: what a generator goes on writing may take longer. */
+static void lift_deadline(netron_ctx *ctx)
+{
+    if (ctx->meta != NULL)
+        ctx->meta->due_ms = NT_NO_DEADLINE;
 }
 
 void nt_local_answered(nt_local *local)
@@ -123,6 +140,8 @@ void nt_local_answer_stream(nt_local *local, nt_out *out)
         out->is_gone = true;
     else
         nt_out_join(out, local->stream);
+    if (local->ctx != NULL)
+        lift_deadline(local->ctx);
     nt_local_answered(local);
 }
 
@@ -161,12 +180,13 @@ static netron_err check_share(const nt_session *session)
 static netron_err run(nt_session *session, nt_request *request, nt_reader *args)
 {
     nt_fiber *fiber = nt_loop_fiber(session->loop);
-    if (NT_UNLIKELY(session->served != 0))
-        NETRON_TRY(check_share(session));
+    if (NT_UNLIKELY(session->served != 0) && check_share(session) != NETRON_OK)
+        return nt_request_refuse(request, NETRON_TOO_MANY);
     /* The scheduler reads without a fiber only when there is none left. */
     if (NT_UNLIKELY(fiber == NULL))
-        return nt_fail(NETRON_TOO_MANY,
-            "too many handlers wait: see options max_fibers and max_peer_fibers");
+        return nt_request_refuse(request,
+            nt_fail(NETRON_TOO_MANY,
+                "too many handlers wait: see options max_fibers and max_peer_fibers"));
     fiber->before_suspend = nt_request_suspends;
     fiber->before_arg = request;
     netron_err err = session->config->serve(request, args);
@@ -198,6 +218,31 @@ static void index_request(nt_session *session, nt_request *request)
             (unsigned)request->id);
 }
 
+static void on_deadline(nt_timer *timer)
+{
+    nt_meta *meta = NT_ITEM(timer, nt_meta, timer);
+    const nt_request *request = (const nt_request *)meta->ctx;
+    if (request->has_replied || request->out != NULL) {
+        lift_deadline(meta->ctx);
+        return;
+    }
+    meta->is_over = true;
+    nt_ctx_cancel(meta->ctx);
+}
+
+/* Its caller's CANCEL may never come: whoever waits here has the deadline as well. */
+static void watch_deadline(nt_request *request)
+{
+    nt_meta *meta = request->ctx.meta;
+    if (request->out != NULL)
+        lift_deadline(&request->ctx);
+    uint64_t left = nt_ctx_left_ms(&request->ctx);
+    if (left == NT_NO_DEADLINE || request->session == NULL) /* local.c has a time-out of its own */
+        return;
+    meta->timer.fn = on_deadline;
+    nt_loop_timer_start(request->ctx.loop, &meta->timer, left);
+}
+
 /* A request whose handler does not wait is known to nobody: nothing happens before it returns. */
 void nt_request_suspends(void *arg)
 {
@@ -205,6 +250,8 @@ void nt_request_suspends(void *arg)
     nt_session *session = request->session;
     if (request->out != NULL)
         nt_out_suspends(request->out);
+    if (NT_UNLIKELY(request->ctx.meta != NULL))
+        watch_deadline(request);
     if (session == NULL)
         return;
     request->is_waiting = true;
@@ -218,9 +265,28 @@ void nt_request_suspends(void *arg)
 static void forget_waiting(nt_session *session, nt_request *request)
 {
     nt_list_remove(&request->link);
+    if (request->ctx.meta != NULL)
+        nt_loop_timer_stop(session->loop, &request->ctx.meta->timer);
     if (request->is_indexed)
         nt_idmap_remove(&session->waiters, request->id);
     session->served--;
+}
+
+/* What came before the arguments. A peer that has not announced it gives that bit no meaning. */
+static netron_err take_meta(nt_request *request, nt_reader *args)
+{
+    if ((request->session->extensions & NT_EXTENSION_META) == 0)
+        return NETRON_OK;
+    return nt_meta_read(&request->ctx, args);
+}
+
+/* The caller set a deadline, and does not want to hear that it has left. */
+static netron_err end_in_time(const nt_request *request, netron_err err)
+{
+    const nt_meta *meta = request->ctx.meta;
+    if (err != NETRON_CANCELLED || meta == NULL || !meta->is_over)
+        return err;
+    return nt_fail(NETRON_TIMEOUT, "the deadline of this call passed while it was served");
 }
 
 void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
@@ -241,14 +307,19 @@ void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
     args.opener = &request.opener;
     args.budget = 4 * session->config->link.max_message_bytes;
     args.depth = session->config->max_depth;
-    netron_err err;
-    if (open_array(&args)) {
+    netron_err err = NETRON_OK;
+    if (NT_UNLIKELY((flags & NT_PACKET_META) != 0))
+        err = take_meta(&request, &args);
+    if (NT_UNLIKELY(err != NETRON_OK)) {
+        request.executed = NETRON_EXECUTED_NO;
+    } else if (open_array(&args)) {
         err = run(session, &request, &args);
         NT_COUNT_UP(session->config->stats->calls_served, 1);
     } else if (args.err == NETRON_PROTOCOL) {
         err = NETRON_PROTOCOL;
     } else {
-        err = nt_fail(NETRON_INVALID, "the payload of a request is a list");
+        err = nt_request_refuse(&request,
+            nt_fail(NETRON_INVALID, "the payload of a request is a list"));
     }
     /* What cannot be read is dropped, as existing nodes do; it is worth a line. */
     if (NT_UNLIKELY(err != NETRON_OK)) {
@@ -256,7 +327,7 @@ void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
             NT_INFO(session->config->log, "%s: packet %u dropped: %s", session->id,
                 (unsigned)request.id, args.found != NULL ? args.found : "its payload is no list");
         else if (!request.has_replied)
-            answer_fault(&request, err);
+            answer_fault(&request, end_in_time(&request, err));
     }
     if (request.is_waiting)
         forget_waiting(session, &request);

@@ -31,6 +31,7 @@ enum {
     NT_EXTENSION_RESUME = 1u << 6,
     /* What this node knows by now, and announces. */
     NT_EXTENSIONS_HERE = NT_EXTENSION_INT64 | NT_EXTENSION_CANCEL | NT_EXTENSION_CREDIT |
+                         NT_EXTENSION_META |
                          NT_EXTENSION_ONEWAY | NT_EXTENSION_PATTERNS
 };
 
@@ -170,6 +171,7 @@ struct nt_request {
     nt_list link;        /* in session->requests */
     uint32_t id;
     uint8_t type;        /* NETRON_PACKET_CALL, … */
+    uint8_t executed;    /* netron_executed: what its failure tells the caller */
     bool has_replied;
     bool is_replying;
     bool is_waiting;     /* it has suspended: the session and the upper layer know of it */
@@ -239,6 +241,12 @@ nt_writer *nt_reply_begin(nt_request *request, uint8_t flags);
 netron_err nt_reply_end(nt_request *request);
 /* Send a failure as the reply. */
 void nt_reply_fault(nt_request *request, netron_err code);
+/* It fails before its handler has run: the caller hears that, if it understands. Returns `err`. */
+static inline netron_err nt_request_refuse(nt_request *request, netron_err err)
+{
+    request->executed = NETRON_EXECUTED_NO;
+    return err;
+}
 /* Everything that a request holds, except its session's count. */
 void nt_request_init(nt_request *request, nt_loop *loop, netron *node);
 void nt_request_fini(nt_request *request);

@@ -8,6 +8,7 @@ void nt_ctx_init(netron_ctx *ctx, nt_loop *loop, netron *node)
     ctx->loop = loop;
     ctx->node = node;
     ctx->memory.blocks = NULL;
+    ctx->meta = NULL;
     ctx->is_cancelled = false;
     ctx->is_request = false;
     nt_list_init(&ctx->waits);
@@ -19,9 +20,19 @@ void nt_ctx_fini(netron_ctx *ctx)
     netron_scope_end(&ctx->memory);
 }
 
-static netron_err cancelled(void)
+netron_err nt_ctx_say_cancelled(const netron_ctx *ctx)
 {
+    if (ctx->meta != NULL && ctx->meta->is_over)
+        return nt_fail(NETRON_CANCELLED, "the deadline of the call that is served here has passed");
     return nt_fail(NETRON_CANCELLED, "the caller has left, or the node is stopping");
+}
+
+uint64_t nt_ctx_left_ms(const netron_ctx *ctx)
+{
+    if (ctx->meta == NULL || ctx->meta->due_ms == NT_NO_DEADLINE)
+        return NT_NO_DEADLINE;
+    uint64_t now = nt_loop_fair_ms(ctx->loop);
+    return ctx->meta->due_ms > now ? ctx->meta->due_ms - now : 0;
 }
 
 netron_err nt_ctx_look_where(const netron_ctx *ctx)
@@ -29,7 +40,7 @@ netron_err nt_ctx_look_where(const netron_ctx *ctx)
     if (ctx->loop->is_shared && !nt_loop_is_here(ctx->loop))
         return nt_fail(NETRON_CONTEXT, "another thread cannot wait for this: netron_post() it");
     if (ctx->is_cancelled)
-        return cancelled();
+        return nt_ctx_say_cancelled(ctx);
     if (ctx->loop->fibers.current != NULL || nt_loop_may_run(ctx->loop))
         return NETRON_OK;
     return nt_fail(NETRON_CONTEXT, "this waits, and cannot here: call it on a fiber "
@@ -80,6 +91,22 @@ void nt_ctx_cancel(netron_ctx *ctx)
 bool netron_cancelled(const netron_ctx *ctx)
 {
     return ctx->is_cancelled;
+}
+
+int64_t netron_deadline_ms(const netron_ctx *ctx)
+{
+    uint64_t left = nt_ctx_left_ms(ctx);
+    return left != NT_NO_DEADLINE ? (int64_t)left : -1;
+}
+
+const netron_value *netron_meta(const netron_ctx *ctx, const char *key)
+{
+    const nt_meta *meta = ctx->meta;
+    if (meta == NULL)
+        return NULL;
+    if (meta->traceparent.type != NETRON_TYPE_UNDEFINED && strcmp(key, "traceparent") == 0)
+        return &meta->traceparent;
+    return netron_map_get(&meta->user, key);
 }
 
 netron *netron_node(const netron_ctx *ctx)

@@ -1,4 +1,4 @@
-/* context.h - netron_ctx: for whom a fiber works, and how its waits are cancelled.
+/* context.h - netron_ctx: for whom a fiber works, until when, and how its waits are cancelled.
  *
  * Upper layers put it first in structs of their own (a request, a node). A wait is on the waiting
  * flow's stack; it ends exactly once: done, or cancelled.
@@ -7,6 +7,7 @@
 #define NT_LOOP_CONTEXT_H
 
 #include <netron/fiber.h>
+#include <netron/value.h>
 
 #include "base/list.h"
 #include "loop/loop.h"
@@ -16,9 +17,23 @@ struct netron_ctx {
     netron *node;
     nt_list waits;       /* nt_wait items; a zeroed head means none yet */
     netron_scope memory; /* netron_alloc() */
+    struct nt_meta *meta; /* what came along with the request; NULL: nothing, as with most */
     bool is_cancelled;
     bool is_request;     /* it serves a request (of the upper layers) */
 };
+
+/* A deadline, and what else a call says of itself (docs/protocol.md, "meta"). Whoever makes one keeps it
+ * as long as the context lives. */
+typedef struct nt_meta {
+    nt_timer timer;    /* cancels the context when the time is over; most contexts never wait for it */
+    netron_ctx *ctx;
+    uint64_t due_ms;   /* of nt_loop_fair_ms() of its loop; NT_NO_DEADLINE */
+    bool is_over;      /* that is why the context was cancelled */
+    netron_value user; /* the program's own keys: a map, or undefined */
+    netron_value traceparent; /* text, or undefined */
+} nt_meta;
+
+#define NT_NO_DEADLINE UINT64_MAX
 
 typedef struct nt_wait nt_wait;
 struct nt_wait {
@@ -45,6 +60,12 @@ NETRON_MUST_CHECK static inline netron_err nt_ctx_may_wait(const netron_ctx *ctx
         return NETRON_OK;
     return nt_ctx_look_where(ctx);
 }
+
+/* What is left until its deadline; 0: nothing, NT_NO_DEADLINE: it has none. */
+uint64_t nt_ctx_left_ms(const netron_ctx *ctx);
+
+/* Fail with NETRON_CANCELLED, and say why the context was cancelled. */
+netron_err nt_ctx_say_cancelled(const netron_ctx *ctx);
 
 /* Prepare a wait of the running flow. */
 static inline void nt_wait_init(nt_wait *wait, nt_loop *loop)

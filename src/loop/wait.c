@@ -35,9 +35,7 @@ netron_err netron_sleep(netron_ctx *ctx, uint32_t ms)
     s.wait.forget = forget_sleep;
     nt_loop_timer_start(ctx->loop, &s.timer, ms);
     netron_err err = nt_wait_await(ctx, &s.wait);
-    if (err != NETRON_OK)
-        nt_fail(err, "the caller has left, or the node is stopping");
-    return err;
+    return err != NETRON_OK ? nt_ctx_say_cancelled(ctx) : NETRON_OK;
 }
 
 netron_err netron_yield(netron_ctx *ctx)
@@ -107,9 +105,7 @@ static netron_err wait_in(netron_ctx *ctx, void **first, void **last, waiter *w)
     w->wait.forget = forget_waiter;
     enqueue(first, last, w);
     netron_err err = nt_wait_await(ctx, &w->wait);
-    if (err == NETRON_CANCELLED)
-        nt_fail(err, "the caller has left, or the node is stopping");
-    return err;
+    return err == NETRON_CANCELLED ? nt_ctx_say_cancelled(ctx) : err;
 }
 
 /* ---- mutex and condition ---- */

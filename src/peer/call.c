@@ -6,6 +6,7 @@
  */
 #include "peer/local.h"
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "wire/fault.h"
 
@@ -14,9 +15,9 @@
 netron_ctx *nt_peer_ctx(const netron_peer *peer, const netron_call_options *options)
 {
     nt_peers *peers = peer->peers;
-    /* A context of another loop waits there, for this call as a whole. */
-    if (options != NULL && options->ctx != NULL)
-        return options->ctx->loop == peers->loop ? options->ctx : &peers->ctx;
+    /* A context of another loop waits there, for this call as a whole: there.c has one here for it. */
+    if (options != NULL && options->ctx != NULL && options->ctx->loop == peers->loop)
+        return options->ctx;
     nt_fiber *fiber = nt_loop_fiber(peers->loop);
     return fiber != NULL && fiber->ctx != NULL ? fiber->ctx : &peers->ctx;
 }
@@ -39,50 +40,96 @@ netron_scope *nt_peer_memory(const netron_peer *peer, const netron_call_options 
     return ctx != NULL && ctx != &peer->peers->ctx ? &ctx->memory : NULL;
 }
 
-static uint32_t timeout_of(const netron_peer *peer, const netron_call_options *options)
+static void say_hop(const netron_peer *peer)
 {
-    return options != NULL && options->timeout_ms != 0 ? options->timeout_ms
-                                                       : peer->peers->call_timeout_ms;
+    const char *id = netron_peer_id(peer);
+    const char *hop = nt_arena_text(nt_error_scope(), id, strlen(id));
+    if (hop != NULL)
+        nt_error_last()->hop = hop;
 }
 
 static netron_err gone(const netron_peer *peer)
 {
     netron_err err = nt_fail(NETRON_UNAVAILABLE, "the connection to %s (%s) is gone: connect again",
         netron_peer_id(peer), netron_peer_address(peer));
-    nt_error_last()->executed = NETRON_EXECUTED_NO;
+    say_hop(peer);
+    return nt_not_executed(err);
+}
+
+/* A call that had been made. */
+static netron_err broken(const netron_peer *peer)
+{
+    netron_err err = nt_fail(NETRON_UNAVAILABLE,
+        "the connection to %s broke before the answer came", netron_peer_id(peer));
+    say_hop(peer);
     return err;
+}
+
+/* Most calls say nothing of themselves. */
+static inline bool has_terms(const netron_peer *peer, const netron_call_options *options)
+{
+    if (options->timeout_ms != 0 || options->meta != NULL)
+        return true;
+    if (options->ctx != NULL)
+        return options->ctx->meta != NULL;
+    const nt_fiber *fiber = nt_loop_fiber(peer->peers->loop);
+    return fiber != NULL && fiber->ctx != NULL && fiber->ctx->meta != NULL;
+}
+
+static bool may_tell(const nt_session *session, const nt_terms *terms)
+{
+    return (session->extensions & NT_EXTENSION_META) != 0 && nt_terms_speak(terms);
 }
 
 /* ---- whole requests ---- */
 
+static netron_err send_request(const nt_ask *a, const nt_terms *terms, nt_slot *slot)
+{
+    nt_session *session = a->peer->session;
+    bool tells = may_tell(session, terms);
+    uint8_t flags = (uint8_t)(a->type | NT_PACKET_IMPULSE | (tells ? NT_PACKET_META : 0));
+    nt_writer writer;
+    if (!nt_session_begin(session, &writer, slot->id, flags))
+        return NETRON_UNAVAILABLE;
+    if (tells)
+        nt_terms_write(&writer, terms);
+    nt_put_raw(&writer, a->payload.ptr, a->payload.len);
+    return nt_session_end(session, &writer);
+}
+
+/* Send it; the answer is to be waited for at `*out`. */
+static netron_err begin_request(const nt_ask *a, const netron_ctx *ctx, const nt_terms *terms,
+    nt_slot **out)
+{
+    netron_peer *peer = a->peer;
+    NETRON_TRY(nt_ctx_may_wait(ctx));
+    if (nt_loop_may_run(peer->peers->loop))
+        uv_update_time(peer->peers->loop->uv);
+    NETRON_TRY(nt_slot_take(peer->session, terms->timeout_ms, out));
+    netron_err err = send_request(a, terms, *out);
+    if (err != NETRON_OK)
+        nt_slot_give_back(*out);
+    else
+        NT_COUNT_UP(peer->peers->config.stats->calls_made, 1);
+    return err;
+}
+
 netron_err nt_ask_plainly(nt_ask *a)
 {
     netron_peer *peer = a->peer;
+    netron_ctx *ctx = a->ctx != NULL ? a->ctx : nt_peer_ctx(peer, a->options);
     nt_slot *slot;
-    nt_writer writer;
-    uint32_t timeout_ms = a->timeout_ms != 0 ? a->timeout_ms : peer->peers->call_timeout_ms;
+    nt_terms terms;
+    NETRON_TRY(nt_terms_find(&terms, ctx, a->options, peer->peers->call_timeout_ms));
     if (peer->is_local)
-        return nt_local_request(peer, a->ctx, a->type, a->payload, timeout_ms, a->load, a->result,
+        return nt_local_request(peer, ctx, a->type, a->payload, &terms, a->load, a->result,
             a->memory, a->local_stream);
     if (!peer->is_ready || peer->session == NULL)
         return gone(peer);
-    NETRON_TRY(nt_ctx_may_wait(a->ctx));
-    if (nt_loop_may_run(peer->peers->loop))
-        uv_update_time(peer->peers->loop->uv);
-    NETRON_TRY(nt_slot_take(peer->session, timeout_ms, &slot));
-    netron_err err = NETRON_UNAVAILABLE;
-    if (nt_session_begin(peer->session, &writer, slot->id, a->type | NT_PACKET_IMPULSE)) {
-        nt_put_raw(&writer, a->payload.ptr, a->payload.len);
-        err = nt_session_end(peer->session, &writer);
-    }
-    if (err != NETRON_OK) {
-        nt_slot_give_back(slot);
-        return err;
-    }
-    NT_COUNT_UP(peer->peers->config.stats->calls_made, 1);
+    NETRON_TRY(nt_not_executed(begin_request(a, ctx, &terms, &slot)));
     slot->takes_stream = a->stream != NULL;
     slot->stream = a->stream;
-    return nt_slot_await(slot, a->ctx, a->load, a->result, a->memory);
+    return nt_slot_await(slot, ctx, a->load, a->result, a->memory);
 }
 
 netron_err nt_ask_here(void *arg)
@@ -99,13 +146,13 @@ netron_err nt_ask_anywhere(nt_ask *ask)
 }
 
 netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_slice payload,
-    uint32_t timeout_ms, nt_load_fn load, void *result, netron_scope *memory)
+    const netron_call_options *options, nt_load_fn load, void *result, netron_scope *memory)
 {
     nt_ask ask = {.peer = peer,
         .ctx = ctx,
         .type = type,
         .payload = payload,
-        .timeout_ms = timeout_ms,
+        .options = options,
         .load = load,
         .result = result,
         .memory = memory};
@@ -138,7 +185,7 @@ static void put_prefix(nt_writer *writer, const nt_remote *remote, unsigned inde
 
 static void fail_call(nt_call *call, netron_err err)
 {
-    call->err = err;
+    call->err = nt_not_executed(err);
     nt_writer_fixed(&call->writer, NULL, 0);
     call->writer.err = err;
 }
@@ -152,6 +199,26 @@ static void collect(nt_call *call, nt_remote *remote, unsigned index, nt_request
                              ? NT_WRITE_INT64
                              : 0;
     put_prefix(&call->writer, remote, index, kind);
+}
+
+/* Take a slot and begin the packet: its head, and what the call says of itself. */
+static netron_err begin_packet(nt_call *call, netron_peer *peer, nt_request_kind kind,
+    const nt_terms *terms)
+{
+    nt_session *session = peer->session;
+    nt_slot *slot;
+    bool tells = may_tell(session, terms);
+    NETRON_TRY(nt_slot_take(session, terms->timeout_ms, &slot));
+    if (!nt_session_begin(session, &call->writer, slot->id,
+            (uint8_t)((unsigned)kind | NT_PACKET_IMPULSE | (tells ? NT_PACKET_META : 0)))) {
+        nt_slot_give_back(slot);
+        return netron_last_error()->code;
+    }
+    if (NT_UNLIKELY(tells))
+        nt_terms_write(&call->writer, terms);
+    call->slot = slot;
+    call->session = session;
+    return NETRON_OK;
 }
 
 nt_call *netron_abi_call_begin(const netron_proxy *proxy, unsigned index, nt_request_kind kind)
@@ -181,20 +248,17 @@ nt_call *netron_abi_call_begin(const netron_proxy *proxy, unsigned index, nt_req
     nt_loop *loop = peer->peers->loop;
     if (nt_loop_fiber(loop) == NULL && nt_loop_may_run(loop))
         uv_update_time(loop->uv);
-    nt_slot *slot;
-    netron_err err = nt_slot_take(session, timeout_of(peer, &proxy->options), &slot);
-    if (err != NETRON_OK) {
+    netron_err err = NETRON_OK;
+    nt_terms terms = {.timeout_ms = peer->peers->call_timeout_ms};
+    if (NT_UNLIKELY(has_terms(peer, &proxy->options)))
+        err = nt_terms_find(&terms, nt_peer_ctx(peer, &proxy->options), &proxy->options,
+            terms.timeout_ms);
+    if (err == NETRON_OK)
+        err = begin_packet(call, peer, kind, &terms);
+    if (NT_UNLIKELY(err != NETRON_OK)) {
         fail_call(call, err);
         return call;
     }
-    if (!nt_session_begin(session, &call->writer, slot->id,
-            (uint8_t)((unsigned)kind | NT_PACKET_IMPULSE))) {
-        nt_slot_give_back(slot);
-        fail_call(call, netron_last_error()->code);
-        return call;
-    }
-    call->slot = slot;
-    call->session = session;
     put_prefix(&call->writer, remote, index, kind);
     return call;
 }
@@ -207,7 +271,7 @@ static netron_err send_call(nt_call *call)
         nt_slot_give_back(call->slot);
     else
         NT_COUNT_UP(((nt_session *)call->session)->config->stats->calls_made, 1);
-    return err;
+    return nt_not_executed(err);
 }
 
 /* What is asked of a member: for middlewares. */
@@ -236,14 +300,12 @@ static netron_err await_collected(const nt_call *begun, nt_load_fn load, void *r
     nt_call *call = &own;
     netron_peer *peer = call->proxy->peer;
     const netron_call_options *options = &call->proxy->options;
-    netron_err err = call->writer.err;
+    netron_err err = nt_not_executed(call->writer.err);
     if (err == NETRON_OK) {
-        bool is_elsewhere = nt_is_elsewhere(peer->peers->loop);
         nt_ask ask = {.peer = peer,
-            .ctx = is_elsewhere ? &peer->peers->ctx : nt_peer_ctx(peer, options),
             .type = (uint8_t)call->id,
             .payload = {call->writer.start, nt_writer_size(&call->writer)},
-            .timeout_ms = timeout_of(peer, options),
+            .options = options,
             .load = load,
             .result = result,
             .memory = nt_peer_memory(peer, options),
@@ -277,7 +339,7 @@ netron_err netron_abi_call_await(nt_call *call, nt_load_fn load, void *result)
     netron_err err = nt_ctx_may_wait(ctx);
     if (NT_UNLIKELY(err != NETRON_OK)) {
         nt_slot_give_back(call->slot);
-        return err;
+        return nt_not_executed(err);
     }
     NETRON_TRY(send_call(call));
     return nt_slot_await(call->slot, ctx, load, result, memory_of(peer, ctx, options));
@@ -291,7 +353,7 @@ static netron_err start_wrapped(const nt_call *call, nt_slice payload, netron_fu
     nt_ask ask = {.peer = peer,
         .type = (uint8_t)call->id,
         .payload = payload,
-        .timeout_ms = timeout_of(peer, &call->proxy->options)};
+        .options = &call->proxy->options};
     name_member(&ask, call);
     future->peer = &peer->peers->local;
     return nt_local_start_ask(&ask, &future->id);
@@ -300,17 +362,22 @@ static netron_err start_wrapped(const nt_call *call, nt_slice payload, netron_fu
 static void start_collected(nt_call *call, netron_future *future)
 {
     netron_peer *peer = call->proxy->peer;
+    const netron_call_options *options = &call->proxy->options;
     nt_slice payload = {call->writer.start, nt_writer_size(&call->writer)};
+    nt_terms terms;
     if (call->writer.err != NETRON_OK)
         future->err = call->writer.err;
     else if (nt_is_elsewhere(peer->peers->loop))
         future->err = nt_fail(NETRON_UNSUPPORTED,
             "futures are for the node's own thread: from here, call it plainly");
-    else if (call->proxy->remote->is_wrapped)
+    else if (!call->proxy->remote->is_wrapped)
+        future->err = nt_terms_find(&terms, nt_peer_ctx(peer, options), options,
+            peer->peers->call_timeout_ms);
+    if (future->err == NETRON_OK && call->proxy->remote->is_wrapped)
         future->err = start_wrapped(call, payload, future);
-    else
-        future->err = nt_local_start(peer, (uint8_t)call->id, payload,
-            timeout_of(peer, &call->proxy->options), &future->id);
+    else if (future->err == NETRON_OK)
+        future->err = nt_local_start(peer, (uint8_t)call->id, payload, &terms, &future->id);
+    nt_not_executed(future->err);
     nt_writer_free(&call->writer);
 }
 
@@ -352,7 +419,7 @@ netron_err netron_abi_future_wait(netron_future *future, nt_load_fn load, void *
     }
     if (slot == NULL)
         return future->peer != NULL && !future->peer->is_ready
-                   ? gone(future->peer)
+                   ? broken(future->peer)
                    : nt_fail(NETRON_GONE, "this future has ended: each is waited for once");
     netron_call_options options = {.scope = future->scope};
     netron_ctx *ctx = nt_peer_ctx(future->peer, &options);
@@ -399,10 +466,12 @@ static netron_err open_stream(nt_call *call, nt_stream **out)
         slot->takes_stream = true;
         slot->stream = stream;
         err = nt_ctx_may_wait(ctx);
-        if (err != NETRON_OK)
+        if (err != NETRON_OK) {
             nt_slot_give_back(slot);
-        else
+            nt_not_executed(err);
+        } else {
             err = send_call(call);
+        }
         if (err == NETRON_OK)
             err = nt_slot_await(slot, ctx, NULL, NULL, NULL);
     }

@@ -19,6 +19,10 @@ typedef struct job {
     nt_ask ask;      /* it passes middlewares; remote is NULL otherwise */
     netron_err err;  /* of that */
     nt_error_slot failure;
+    nt_terms terms;  /* with what follows, copied */
+    netron_value user, traceparent;
+    netron_scope memory; /* of these */
+    netron_call_options options; /* of `ask`, with those */
     uint8_t type;
     size_t size;
     uint8_t payload[];
@@ -34,20 +38,28 @@ static void on_deadline(nt_timer *timer)
 {
     deadline *d = NT_ITEM(timer, deadline, timer);
     d->is_over = true;
+    if (d->request->ctx.meta != NULL)
+        d->request->ctx.meta->is_over = true;
     nt_ctx_cancel(&d->request->ctx);
 }
 
+/* `timeout_ms` 0: the caller looks at the time itself. */
 static void serve(netron_peer *peer, nt_local *local, uint8_t type, nt_slice payload,
-    uint32_t timeout_ms)
+    const nt_terms *terms, uint32_t timeout_ms)
 {
     nt_peers *peers = peer->peers;
     nt_request request NT_UNINITIALIZED;
     nt_reader args NT_UNINITIALIZED;
+    nt_meta meta NT_UNINITIALIZED;
     deadline d = {.timer = {.fn = on_deadline}, .request = &request};
     nt_request_init(&request, peers->loop, peers->node);
     request.local = local;
     request.type = type;
     nt_list_append(&peers->local_requests, &request.link);
+    if (nt_terms_speak(terms)) {
+        nt_meta_of_terms(&meta, &request.ctx, terms);
+        request.ctx.meta = &meta;
+    }
     local->ctx = &request.ctx;
     local->reply.flags = NT_WRITE_INT64;
     nt_reader_init(&args, payload, &request.ctx.memory);
@@ -73,8 +85,10 @@ static void serve(netron_peer *peer, nt_local *local, uint8_t type, nt_slice pay
     nt_loop_timer_stop(peers->loop, &d.timer);
     if (fiber->before_arg == &request)
         fiber->before_suspend = NULL;
-    if (d.is_over && err == NETRON_CANCELLED)
+    if (d.is_over && err == NETRON_CANCELLED) {
         err = nt_fail(NETRON_TIMEOUT, "no answer in time: see timeout_ms");
+        request.executed = NETRON_EXECUTED_UNKNOWN;
+    }
     if (err != NETRON_OK && !request.has_replied) {
         nt_writer_free(&local->reply);
         nt_writer_heap(&local->reply, SIZE_MAX / 2);
@@ -133,6 +147,7 @@ static void unref_job(job *j)
     if (j->ask.remote != NULL)
         nt_remote_release(j->ask.remote);
     nt_error_slot_fini(&j->failure);
+    netron_scope_end(&j->memory);
     free(j);
 }
 
@@ -140,7 +155,7 @@ static void run_job(void *arg)
 {
     job *j = arg;
     if (!j->is_given_up)
-        serve(j->peer, &j->local, j->type, (nt_slice){j->payload, j->size}, 0);
+        serve(j->peer, &j->local, j->type, (nt_slice){j->payload, j->size}, &j->terms, 0);
     unref_job(j);
 }
 
@@ -159,9 +174,16 @@ static void give_up(nt_wait *wait)
         nt_ctx_cancel(j->local.ctx);
 }
 
+static void note_time_is_over(const job *j)
+{
+    if (j->local.ctx != NULL && j->local.ctx->meta != NULL)
+        j->local.ctx->meta->is_over = true;
+}
+
 static void on_late(nt_timer *timer)
 {
     job_wait *w = NT_ITEM(timer, job_wait, timer);
+    note_time_is_over(w->j);
     give_up(&w->wait);
     nt_wait_end(&w->wait, NETRON_TIMEOUT);
 }
@@ -183,11 +205,26 @@ static netron_err await_job(job *j, netron_ctx *ctx)
     if (err == NETRON_TIMEOUT)
         nt_fail(err, "no answer in time: see timeout_ms");
     else if (err != NETRON_OK)
-        nt_fail(err, "the caller has left, or the node is stopping");
+        nt_ctx_say_cancelled(ctx);
     return err;
 }
 
-static job *make_job(netron_peer *peer, uint8_t type, nt_slice payload, uint32_t timeout_ms)
+/* The caller may leave before the call has ended. */
+static netron_err keep_terms(job *j, const nt_terms *terms)
+{
+    j->terms = *terms;
+    if (terms->user != NULL) {
+        NETRON_TRY(netron_value_copy(&j->memory, terms->user, &j->user));
+        j->terms.user = &j->user;
+    }
+    if (terms->traceparent != NULL) {
+        NETRON_TRY(netron_value_copy(&j->memory, terms->traceparent, &j->traceparent));
+        j->terms.traceparent = &j->traceparent;
+    }
+    return NETRON_OK;
+}
+
+static job *make_job(netron_peer *peer, uint8_t type, nt_slice payload, const nt_terms *terms)
 {
     nt_loop *loop = peer->peers->loop;
     job *j = malloc(sizeof *j + payload.len);
@@ -197,34 +234,43 @@ static job *make_job(netron_peer *peer, uint8_t type, nt_slice payload, uint32_t
         uv_update_time(loop->uv);
     *j = (job){.peer = peer,
         .refs = 2,
-        .due_ms = nt_loop_now(loop) + (timeout_ms != 0 ? timeout_ms : peer->peers->call_timeout_ms),
+        .due_ms = nt_loop_now(loop) + terms->timeout_ms,
         .type = type,
         .size = payload.len};
     memcpy(j->payload, payload.ptr, payload.len);
     nt_writer_heap(&j->local.reply, SIZE_MAX / 2);
-    return j;
+    if (keep_terms(j, terms) == NETRON_OK)
+        return j;
+    nt_writer_free(&j->local.reply);
+    netron_scope_end(&j->memory);
+    free(j);
+    return NULL;
 }
 
 static netron_err start_job(netron_peer *peer, uint8_t type, nt_slice payload,
-    uint32_t timeout_ms, job **out)
+    const nt_terms *terms, job **out)
 {
-    job *j = make_job(peer, type, payload, timeout_ms);
-    if (j == NULL)
-        return nt_no_memory();
-    netron_err err = nt_fiber_start(peer->peers->loop, run_job, j, NULL);
-    if (err != NETRON_OK)
-        free(j);
-    else
+    job *j = make_job(peer, type, payload, terms);
+    netron_err err = j != NULL ? NETRON_OK : nt_no_memory();
+    if (err == NETRON_OK)
+        err = nt_fiber_start(peer->peers->loop, run_job, j, NULL);
+    if (err == NETRON_OK) {
         *out = j;
-    return err;
+        return NETRON_OK;
+    }
+    if (j != NULL) {
+        netron_scope_end(&j->memory);
+        free(j);
+    }
+    return nt_not_executed(err);
 }
 
 static netron_err request_on_fiber(netron_peer *peer, netron_ctx *ctx, uint8_t type,
-    nt_slice payload, uint32_t timeout_ms, nt_load_fn load, void *result, netron_scope *memory,
+    nt_slice payload, const nt_terms *terms, nt_load_fn load, void *result, netron_scope *memory,
     nt_stream **stream)
 {
     job *j;
-    NETRON_TRY(start_job(peer, type, payload, timeout_ms, &j));
+    NETRON_TRY(start_job(peer, type, payload, terms, &j));
     netron_err err = await_job(j, ctx);
     if (err == NETRON_OK && j->local.stream != NULL && stream != NULL) {
         *stream = j->local.stream;
@@ -241,11 +287,11 @@ static netron_err request_on_fiber(netron_peer *peer, netron_ctx *ctx, uint8_t t
 
 /* An answer of any kind: a stream is kept for netron_stream_from(). */
 static netron_err request_dynamic(netron_peer *peer, netron_ctx *ctx, uint8_t type,
-    nt_slice payload, uint32_t timeout_ms, netron_value *result, netron_scope *memory)
+    nt_slice payload, const nt_terms *terms, netron_value *result, netron_scope *memory)
 {
     static const netron_str nobody;
     nt_stream *stream = NULL;
-    NETRON_TRY(request_on_fiber(peer, ctx, type, payload, timeout_ms, nt_load_dynamic, result,
+    NETRON_TRY(request_on_fiber(peer, ctx, type, payload, terms, nt_load_dynamic, result,
         memory, &stream));
     if (stream == NULL)
         return NETRON_OK;
@@ -261,22 +307,21 @@ static netron_err request_dynamic(netron_peer *peer, netron_ctx *ctx, uint8_t ty
 }
 
 netron_err nt_local_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_slice payload,
-    uint32_t timeout_ms, nt_load_fn load, void *result, netron_scope *memory,
+    const nt_terms *terms, nt_load_fn load, void *result, netron_scope *memory,
     nt_stream **stream)
 {
-    NETRON_TRY(nt_ctx_may_wait(ctx));
+    NETRON_TRY(nt_not_executed(nt_ctx_may_wait(ctx)));
     nt_fiber *fiber = nt_loop_fiber(peer->peers->loop);
     if (load == nt_load_dynamic)
-        return request_dynamic(peer, ctx, type, payload, timeout_ms, result, memory);
+        return request_dynamic(peer, ctx, type, payload, terms, result, memory);
     if (fiber == NULL || stream != NULL)
-        return request_on_fiber(peer, ctx, type, payload, timeout_ms, load, result, memory,
-            stream);
+        return request_on_fiber(peer, ctx, type, payload, terms, load, result, memory, stream);
     nt_local local = {0};
     follower along = {.wait = {.forget = cancel_along}, .local = &local};
     netron_ctx *before = fiber->ctx;
     nt_writer_heap(&local.reply, SIZE_MAX / 2);
     nt_list_append(&ctx->waits, &along.wait.link);
-    serve(peer, &local, type, payload, timeout_ms);
+    serve(peer, &local, type, payload, terms, terms->timeout_ms);
     nt_list_remove(&along.wait.link);
     fiber->ctx = before;
     netron_err err;
@@ -292,12 +337,12 @@ netron_err nt_local_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt
 
 /* ---- futures ---- */
 
-netron_err nt_local_start(netron_peer *peer, uint8_t type, nt_slice payload, uint32_t timeout_ms,
+netron_err nt_local_start(netron_peer *peer, uint8_t type, nt_slice payload, const nt_terms *terms,
     uint32_t *id)
 {
     job *j;
     uint32_t next = peer->self_calls->last_future + 1;
-    NETRON_TRY(start_job(peer, type, payload, timeout_ms, &j));
+    NETRON_TRY(start_job(peer, type, payload, terms, &j));
     netron_err err = nt_idmap_put(&peer->self_calls->futures, next, j);
     if (err != NETRON_OK) {
         unref_job(j);
@@ -347,16 +392,23 @@ netron_err nt_local_start_ask(const nt_ask *ask, uint32_t *id)
     nt_peers *peers = ask->peer->peers;
     netron_peer *local = &peers->local;
     uint32_t next = local->self_calls->last_future + 1;
-    job *j = make_job(local, ask->type, ask->payload, ask->timeout_ms);
+    nt_terms terms;
+    NETRON_TRY(nt_terms_find(&terms, nt_peer_ctx(ask->peer, ask->options), ask->options,
+        peers->call_timeout_ms));
+    job *j = make_job(local, ask->type, ask->payload, &terms);
     if (j == NULL)
         return nt_no_memory();
     netron_err err = nt_idmap_put(&local->self_calls->futures, next, j);
     if (err != NETRON_OK) {
         nt_writer_free(&j->local.reply);
+        netron_scope_end(&j->memory);
         free(j);
         return err;
     }
     j->ask = *ask;
+    j->options = (netron_call_options){.timeout_ms = terms.has_deadline ? terms.timeout_ms : 0,
+        .meta = j->terms.user};
+    j->ask.options = &j->options;
     ask->remote->uses++;
     err = netron_spawn(&peers->ctx, run_ask, j, NULL);
     if (err != NETRON_OK) {

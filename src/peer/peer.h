@@ -111,10 +111,10 @@ void nt_peer_unuse(netron_peer *peer);
 /* A whole request, and where its answer goes. */
 typedef struct nt_ask {
     netron_peer *peer;
-    netron_ctx *ctx;
+    netron_ctx *ctx; /* NULL: that of the fiber that sends it */
     uint8_t type;
     nt_slice payload;
-    uint32_t timeout_ms; /* 0: the node's */
+    const netron_call_options *options; /* of it timeout_ms and meta count; may be NULL */
     nt_load_fn load;
     void *result;
     netron_scope *memory;
@@ -136,10 +136,11 @@ netron_err nt_ask_plainly(nt_ask *ask);
 /* What is asked, through the chain (wrap.c). */
 netron_err nt_ask_wrapped(nt_ask *ask);
 
-/* Send a request of `type` whose payload `args` is, and decode the answer with `load` into
- * `result` and `memory`. Local peers are served on a fiber. Suspends. */
+/* Send a request of `type` with that payload, and decode the answer with `load` into `result` and
+ * `memory`. Of `options` (may be NULL) timeout_ms and meta count. Local peers are served on a fiber.
+ * Suspends. */
 netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_slice payload,
-    uint32_t timeout_ms, nt_load_fn load, void *result, netron_scope *memory);
+    const netron_call_options *options, nt_load_fn load, void *result, netron_scope *memory);
 
 /* Run a task with one text for its argument; nobody waits for the answer, or hears of a failure. Within
  * nt_loop_enter(). Not to the node itself. */

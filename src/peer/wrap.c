@@ -137,7 +137,8 @@ netron_err nt_ask_wrapped(nt_ask *ask)
     inv.peer = ask->peer;
     inv.ctx = ask->ctx;
     inv.timeout_ms =
-        ask->timeout_ms != 0 ? ask->timeout_ms : ask->peer->peers->call_timeout_ms;
+        ask->options != NULL && ask->options->timeout_ms != 0 ? ask->options->timeout_ms
+                                                               : ask->peer->peers->call_timeout_ms;
     inv.args = (nt_slice){ask->payload.ptr + ask->args_at, ask->payload.len - ask->args_at};
     inv.count = ask->count;
     inv.args_flags = netron_peer_has(ask->peer, "int64") ? NT_WRITE_INT64 : 0;

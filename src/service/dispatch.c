@@ -215,7 +215,9 @@ static netron_err serve_dynamic(nt_request *request, const nt_bound *bound, nt_r
     size_t count = args->left;
     netron_value *values = NULL;
     netron_value result = netron_undefined();
-    NETRON_TRY(nt_read_arguments(args, count, &values));
+    netron_err read = nt_read_arguments(args, count, &values);
+    if (read != NETRON_OK)
+        return nt_request_refuse(request, read);
     if (args->at != args->end) {
         args->err = NETRON_PROTOCOL;
         return NETRON_PROTOCOL;
@@ -254,12 +256,13 @@ static netron_err drop_surplus(nt_reader *args)
 netron_err nt_serve_member(nt_request *request, const nt_bound *bound, nt_reader *args)
 {
     if (request->type == NETRON_PACKET_SET && !bound->is_writable)
-        return nt_fail(NETRON_INVALID, "Property is not writable: '%s' is marked as readonly",
-            bound->name);
+        return nt_request_refuse(request,
+            nt_fail(NETRON_INVALID, "Property is not writable: '%s' is marked as readonly",
+                bound->name));
     if (bound->binding == NULL)
         return serve_dynamic(request, bound, args);
     if (request->type == NETRON_PACKET_GET && (args->left != 0 || args->at != args->end))
-        return drop_surplus(args);
+        return nt_request_refuse(request, drop_surplus(args));
     if (request->type == NETRON_PACKET_SET)
         return bound->binding->set(&request->ctx, bound->stub->self, args);
     return bound->binding->call(&request->ctx, bound->stub->self, args);
@@ -301,7 +304,8 @@ netron_err nt_dispatch(nt_request *request, nt_reader *args)
     if (NT_UNLIKELY(request->type == NETRON_PACKET_TASK)) {
         err = nt_task_serve(request, args);
     } else if (args->left < 2) {
-        err = nt_fail(NETRON_INVALID, "Invalid definition ID format");
+        err = nt_request_refuse(
+            request, nt_fail(NETRON_INVALID, "Invalid definition ID format"));
     } else {
         args->left -= 2;
         err = look_up(request, args, &bound);
@@ -313,6 +317,8 @@ netron_err nt_dispatch(nt_request *request, nt_reader *args)
             err = NT_UNLIKELY(stub->is_wrapped) ? nt_serve_wrapped(request, bound, args)
                                                 : nt_serve_member(request, bound, args);
             nt_stub_unref(stub);
+        } else {
+            request->executed = NETRON_EXECUTED_NO;
         }
     }
     fiber->ctx = NULL;
@@ -349,7 +355,7 @@ netron_err netron_abi_bad_argument(netron_ctx *ctx, nt_reader *args, const nt_me
     const nt_param *param = &member->params[index < member->param_count ? index : 0];
     const char *type = member->kind == NT_PROPERTY ? member->result()->name : param->type()->name;
     const char *name = member->kind == NT_PROPERTY ? member->name : param->name;
-    (void)ctx;
+    request_of(ctx)->executed = NETRON_EXECUTED_NO;
     if (args->err == NETRON_PROTOCOL)
         return NETRON_PROTOCOL;
     if (args->err == NETRON_OK)
@@ -367,9 +373,9 @@ netron_err netron_abi_bad_argument(netron_ctx *ctx, nt_reader *args, const nt_me
 
 netron_err netron_abi_end_arguments(netron_ctx *ctx, nt_reader *args, const nt_member *member)
 {
-    (void)ctx;
     if (NT_LIKELY(args->left == 0 && args->at == args->end))
         return NETRON_OK;
+    request_of(ctx)->executed = NETRON_EXECUTED_NO;
     if (args->left == 0) {
         /* PROTOCOL.md §3: a packet with surplus bytes is dropped. */
         args->err = NETRON_PROTOCOL;

@@ -36,13 +36,12 @@ static netron_err check(const nt_remote *remote, netron_operation operation, con
 
 static netron_err send_request(nt_remote *remote, netron_operation operation, const char *member,
     const netron_value *args, size_t count, const netron_call_options *options,
-    netron_value *result)
+    netron_scope *memory, netron_value *result)
 {
     netron_peer *peer = remote->peer;
     netron_value ignored;
     nt_writer writer;
     netron_scope own = {0};
-    netron_scope *memory = nt_peer_memory(peer, options);
     nt_writer_heap(&writer, peer->peers->config.link.max_message_bytes);
     if (netron_peer_has(peer, "int64"))
         writer.flags = NT_WRITE_INT64;
@@ -52,12 +51,12 @@ static netron_err send_request(nt_remote *remote, netron_operation operation, co
     size_t args_at = nt_writer_size(&writer);
     for (size_t i = 0; i < count; i++)
         nt_value_write(&writer, &args[i]);
-    netron_err err = writer.err;
+    netron_err err = nt_not_executed(writer.err);
     nt_ask ask = {.peer = peer,
         .ctx = nt_peer_ctx(peer, options),
         .type = packet_type(operation),
         .payload = {writer.start, nt_writer_size(&writer)},
-        .timeout_ms = options != NULL ? options->timeout_ms : 0,
+        .options = options,
         .load = nt_load_dynamic,
         .result = result != NULL ? result : &ignored,
         .memory = result != NULL && memory != NULL ? memory : &own,
@@ -73,12 +72,13 @@ static netron_err send_request(nt_remote *remote, netron_operation operation, co
 }
 
 /* The remote behind a name: asked for once, then kept until the peer is gone. */
-static netron_err find(netron_peer *peer, const char *service, nt_remote **out)
+static netron_err find(netron_peer *peer, const char *service, const netron_call_options *options,
+    nt_remote **out)
 {
     netron_proxy proxy;
     nt_remote *remote = nt_map_get(&peer->names, netron_s(service));
     if (remote == NULL) {
-        NETRON_TRY(netron_proxy_query(peer, service, &proxy));
+        NETRON_TRY(nt_proxy_query(peer, service, options, &proxy));
         remote = proxy.remote;
         /* Another fiber may have asked meanwhile. */
         if (nt_map_get(&peer->names, netron_s(service)) != NULL || !peer->is_ready ||
@@ -110,19 +110,47 @@ typedef struct invoke_args {
     const char *member;
     const netron_value *args;
     size_t count;
-    const netron_call_options *options;
+    const netron_call_options *options; /* or NULL */
+    netron_scope *memory; /* of the result, found where the caller is; NULL: nowhere */
     netron_value *result;
 } invoke_args;
+
+/* Asking for the service takes some of the time that the call may take. */
+static netron_err find_in_time(const invoke_args *a, netron_call_options *options, nt_remote **out)
+{
+    const nt_loop *loop = a->peer->peers->loop;
+    if (nt_loop_may_run(loop))
+        uv_update_time(loop->uv); /* main may have slept */
+    uint64_t before = nt_loop_fair_ms(loop);
+    netron_call_options asking = {.timeout_ms = options->timeout_ms, .ctx = options->ctx};
+    NETRON_TRY(find(a->peer, a->service, &asking, out));
+    uint64_t taken = nt_loop_fair_ms(loop) - before;
+    if (options->timeout_ms == 0)
+        return NETRON_OK;
+    if (taken >= options->timeout_ms)
+        return nt_fail(NETRON_TIMEOUT,
+            "finding %s took all the time there was: the call was not made, see timeout_ms",
+            a->service);
+    options->timeout_ms -= (uint32_t)taken;
+    return NETRON_OK;
+}
+
+static netron_err find_member(const invoke_args *a, netron_call_options *options, nt_remote **out)
+{
+    if (*out == NULL)
+        NETRON_TRY(find_in_time(a, options, out));
+    return check(*out, a->operation, a->member, a->args, a->count);
+}
 
 static netron_err invoke_here(void *arg)
 {
     invoke_args *a = arg;
     nt_remote *remote = a->remote;
-    if (remote == NULL)
-        NETRON_TRY(find(a->peer, a->service, &remote));
-    NETRON_TRY(check(remote, a->operation, a->member, a->args, a->count));
-    netron_err err =
-        send_request(remote, a->operation, a->member, a->args, a->count, a->options, a->result);
+    netron_call_options options =
+        a->options != NULL ? *a->options : (netron_call_options){.timeout_ms = 0};
+    NETRON_TRY(nt_not_executed(find_member(a, &options, &remote)));
+    netron_err err = send_request(remote, a->operation, a->member, a->args, a->count, &options,
+        a->memory, a->result);
     /* The service may have been exposed anew, under another definition: asked for at the next
      * call, never called twice for one. */
     if (err == NETRON_NOT_FOUND && a->service != NULL)
@@ -132,6 +160,7 @@ static netron_err invoke_here(void *arg)
 
 static netron_err invoke(invoke_args *args)
 {
+    args->memory = nt_peer_memory(args->peer, args->options);
     nt_loop *loop = args->peer->peers->loop;
     return nt_is_elsewhere(loop) ? nt_run_there(loop, invoke_here, args) : invoke_here(args);
 }
@@ -140,7 +169,8 @@ netron_err netron_call(netron_peer *peer, const char *service, const char *metho
     const netron_value *args, const netron_call_options *options, netron_value *result)
 {
     if (args != NULL && args->type != NETRON_TYPE_LIST)
-        return nt_fail(NETRON_INVALID, "the arguments of a call are a list");
+        return nt_not_executed(
+            nt_fail(NETRON_INVALID, "the arguments of a call are a list"));
     invoke_args a = {.peer = peer,
         .service = service,
         .operation = NETRON_CALL,
@@ -181,7 +211,8 @@ netron_err netron_invoke(const netron_proxy *proxy, netron_operation operation,
     const char *member, const netron_value *args, size_t count, netron_value *result)
 {
     if (proxy->remote == NULL)
-        return nt_fail(NETRON_INVALID, "this proxy has not been queried, or is released");
+        return nt_not_executed(
+            nt_fail(NETRON_INVALID, "this proxy has not been queried, or is released"));
     invoke_args a = {.peer = proxy->peer,
         .remote = proxy->remote,
         .operation = operation,
@@ -202,17 +233,16 @@ static netron_err run_task_here(void *arg)
     nt_writer writer;
     netron_value ignored;
     netron_scope own = {0};
-    netron_scope *memory = nt_peer_memory(peer, options);
+    netron_scope *memory = a->memory;
     nt_writer_heap(&writer, peer->peers->config.link.max_message_bytes);
     netron_abi_put_list(&writer, a->count + 1);
     nt_put_text(&writer, a->member);
     for (size_t i = 0; i < a->count; i++)
         nt_value_write(&writer, &a->args[i]);
-    netron_err err = writer.err;
+    netron_err err = nt_not_executed(writer.err);
     if (err == NETRON_OK)
         err = nt_peer_request(peer, nt_peer_ctx(peer, options), NETRON_PACKET_TASK,
-            (nt_slice){writer.start, nt_writer_size(&writer)},
-            options != NULL ? options->timeout_ms : 0, nt_load_dynamic,
+            (nt_slice){writer.start, nt_writer_size(&writer)}, options, nt_load_dynamic,
             result != NULL ? result : &ignored,
             result != NULL && memory != NULL ? memory : &own);
     nt_writer_free(&writer);
@@ -224,12 +254,14 @@ netron_err netron_run_task(netron_peer *peer, const char *name, const netron_val
     const netron_call_options *options, netron_value *result)
 {
     if (args != NULL && args->type != NETRON_TYPE_LIST)
-        return nt_fail(NETRON_INVALID, "the arguments of a task are a list");
+        return nt_not_executed(
+            nt_fail(NETRON_INVALID, "the arguments of a task are a list"));
     invoke_args a = {.peer = peer,
         .member = name,
         .args = args != NULL ? args->as.list.items : NULL,
         .count = args != NULL ? args->as.list.count : 0,
         .options = options,
+        .memory = nt_peer_memory(peer, options),
         .result = result};
     nt_loop *loop = peer->peers->loop;
     return nt_is_elsewhere(loop) ? nt_run_there(loop, run_task_here, &a) : run_task_here(&a);

@@ -58,7 +58,7 @@ static netron_err run_task(netron_peer *peer, const char *task, const void *argu
     netron_err err = writer.err;
     if (err == NETRON_OK)
         err = nt_peer_request(peer, nt_peer_ctx(peer, NULL), NETRON_PACKET_TASK,
-            (nt_slice){writer.start, nt_writer_size(&writer)}, 0, load, result, scope);
+            (nt_slice){writer.start, nt_writer_size(&writer)}, NULL, load, result, scope);
     nt_writer_free(&writer);
     return err;
 }

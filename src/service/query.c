@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 static netron_err run_text_task(netron_peer *peer, const char *task, netron_str text,
-    netron_scope *scope, netron_value *out)
+    const netron_call_options *options, netron_scope *scope, netron_value *out)
 {
     nt_writer writer;
     nt_writer_heap(&writer, UINT16_MAX);
@@ -20,7 +20,7 @@ static netron_err run_text_task(netron_peer *peer, const char *task, netron_str 
     netron_err err = writer.err;
     if (err == NETRON_OK)
         err = nt_peer_request(peer, nt_peer_ctx(peer, NULL), NETRON_PACKET_TASK,
-            (nt_slice){writer.start, nt_writer_size(&writer)}, 0, nt_load_dynamic, out, scope);
+            (nt_slice){writer.start, nt_writer_size(&writer)}, options, nt_load_dynamic, out, scope);
     nt_writer_free(&writer);
     return err;
 }
@@ -38,10 +38,10 @@ static bool is_range(netron_str version, nt_range *range, netron_err *err)
 
 /* Existing nodes know no ranges: the bare name is asked for, and what comes must fit. */
 static netron_err query_base(netron_peer *peer, netron_str name, const nt_range *range,
-    netron_str wanted, netron_scope *scope, netron_value *out)
+    netron_str wanted, const netron_call_options *options, netron_scope *scope, netron_value *out)
 {
     nt_version version;
-    NETRON_TRY(run_text_task(peer, "query_interface", name, scope, out));
+    NETRON_TRY(run_text_task(peer, "query_interface", name, options, scope, out));
     if (out->type != NETRON_TYPE_DEFINITION)
         return nt_fail(NETRON_PROTOCOL, "the peer's answer is no definition of a service");
     const netron_value *found = netron_map_get(&out->as.definition->meta, "version");
@@ -62,7 +62,8 @@ static netron_err query_local(netron_peer *peer, netron_str wanted, netron_scope
     return nt_stub_definition(stub, scope, out);
 }
 
-netron_err nt_query(netron_peer *peer, const char *service, netron_scope *scope, netron_value *out)
+netron_err nt_query(netron_peer *peer, const char *service, const netron_call_options *options,
+    netron_scope *scope, netron_value *out)
 {
     netron_str wanted = netron_s(service);
     const char *at = strchr(service, '@');
@@ -77,14 +78,15 @@ netron_err nt_query(netron_peer *peer, const char *service, netron_scope *scope,
         return query_local(peer, wanted, scope, out);
     bool is_ours = peer->session != NULL && peer->session->extensions != 0;
     if (has_range && !is_ours)
-        return query_base(peer, name, &range, wanted, scope, out);
-    return run_text_task(peer, "query_interface", wanted, scope, out);
+        return query_base(peer, name, &range, wanted, options, scope, out);
+    return run_text_task(peer, "query_interface", wanted, options, scope, out);
 }
 
 typedef struct query_args {
     netron_peer *peer;
     const nt_contract *contract;
     const char *id;
+    const netron_call_options *options; /* or NULL */
     netron_proxy *proxy;
 } query_args;
 
@@ -94,7 +96,7 @@ static netron_err query_here(void *arg)
     netron_value definition;
     netron_scope scope = {0};
     nt_remote *remote = NULL;
-    netron_err err = nt_query(a->peer, a->id, &scope, &definition);
+    netron_err err = nt_query(a->peer, a->id, a->options, &scope, &definition);
     if (err == NETRON_OK)
         err = nt_remote_get(a->peer, &definition, a->contract, &remote);
     netron_scope_end(&scope);
@@ -113,14 +115,20 @@ static netron_err query(query_args *args)
 netron_err netron_abi_query(netron_peer *peer, const nt_contract *contract, const char *id,
     netron_proxy *proxy)
 {
-    query_args args = {peer, contract, id, proxy};
+    query_args args = {peer, contract, id, NULL, proxy};
+    return query(&args);
+}
+
+netron_err nt_proxy_query(netron_peer *peer, const char *service,
+    const netron_call_options *options, netron_proxy *proxy)
+{
+    query_args args = {peer, NULL, service, options, proxy};
     return query(&args);
 }
 
 netron_err netron_proxy_query(netron_peer *peer, const char *service, netron_proxy *proxy)
 {
-    query_args args = {peer, NULL, service, proxy};
-    return query(&args);
+    return nt_proxy_query(peer, service, NULL, proxy);
 }
 
 static netron_err release_here(void *arg)
@@ -159,9 +167,9 @@ static netron_err describe_here(void *arg)
 {
     describe_args *a = arg;
     if (a->service != NULL)
-        return nt_query(a->peer, a->service, a->scope, a->out);
+        return nt_query(a->peer, a->service, NULL, a->scope, a->out);
     netron_err err =
-        run_text_task(a->peer, a->task, (netron_str){NULL, 0}, a->scope, a->out);
+        run_text_task(a->peer, a->task, (netron_str){NULL, 0}, NULL, a->scope, a->out);
     bool is_base = !a->peer->is_local && a->peer->session != NULL &&
                    a->peer->session->extensions == 0;
     if (err == NETRON_NOT_FOUND && is_base)

@@ -137,6 +137,17 @@ static netron_err relay_arguments(netron_ctx *ctx, netron_peer *owner, const net
     return NETRON_OK;
 }
 
+/* The owner's failure reaches the caller as it came (PROTOCOL.md §12). Of what failed on the way here
+ * the caller hears whether the owner may have acted, not that this handler has run. */
+static netron_err pass_on(netron_ctx *ctx, netron_err err)
+{
+    const netron_error *last = netron_last_error();
+    nt_error_set_payload(nt_error_origin());
+    if (ctx->is_request)
+        ((nt_request *)ctx)->executed = (uint8_t)last->executed;
+    return err;
+}
+
 static netron_err forward(netron_ctx *ctx, const relayed *r, netron_operation operation,
     netron_str member, const netron_value *args, size_t count, netron_value *result)
 {
@@ -146,6 +157,10 @@ static netron_err forward(netron_ctx *ctx, const relayed *r, netron_operation op
     nt_writer writer;
     NETRON_TRY(relay_arguments(ctx, r->peer, &args, count));
     nt_writer_heap(&writer, r->peer->peers->config.link.max_message_bytes);
+    /* What ctx has left goes along by itself; the caller's own keys are for the owner, too. */
+    const netron_value *user = ctx->meta != NULL ? &ctx->meta->user : NULL;
+    netron_call_options options = {
+        .meta = user != NULL && user->type == NETRON_TYPE_MAP ? user : NULL};
     if (netron_peer_has(r->peer, "int64"))
         writer.flags = NT_WRITE_INT64;
     netron_abi_put_list(&writer, count + 2);
@@ -153,16 +168,13 @@ static netron_err forward(netron_ctx *ctx, const relayed *r, netron_operation op
     netron_abi_put_str(&writer, member);
     for (size_t i = 0; i < count; i++)
         nt_value_write(&writer, &args[i]);
-    netron_err err = writer.err;
+    netron_err err = nt_not_executed(writer.err);
     if (err == NETRON_OK)
         err = nt_peer_request(r->peer, ctx, types[operation],
-            (nt_slice){writer.start, nt_writer_size(&writer)}, 0, nt_load_dynamic, result,
+            (nt_slice){writer.start, nt_writer_size(&writer)}, &options, nt_load_dynamic, result,
             &ctx->memory);
     nt_writer_free(&writer);
-    /* The owner's failure reaches the caller as it came (PROTOCOL.md §12). */
-    if (err != NETRON_OK)
-        nt_error_set_payload(nt_error_origin());
-    return err;
+    return err != NETRON_OK ? pass_on(ctx, err) : NETRON_OK;
 }
 
 static netron_err relay_call(netron_ctx *ctx, void *user, netron_operation operation,

@@ -2,6 +2,7 @@
 #include "service/shard.h"
 
 #include "base/error.h"
+#include "comm/call_meta.h"
 #include "comm/front.h"
 #include "comm/stream.h"
 #include "service/dispatch.h"
@@ -165,6 +166,10 @@ static bool is_ours(nt_session *session, const nt_message *message)
         return false;
     switch (flags & NT_PACKET_TYPE) {
     case NETRON_PACKET_CALL:
+        /* What cannot be read is answered at home. */
+        if ((flags & NT_PACKET_META) != 0 && (session->extensions & NT_EXTENSION_META) != 0 &&
+            !nt_meta_skip(&payload))
+            return false;
         return find((nt_shard *)(void *)session->loop->crew, payload);
     case NETRON_PACKET_CANCEL:
         return nt_session_serves(session, nt_be_load32(message->data), payload.ptr[0] == 0xc3);

@@ -17,7 +17,7 @@ static netron_err run_name_task(netron_peer *peer, const char *task, const char 
     netron_err err = writer.err;
     if (err == NETRON_OK)
         err = nt_peer_request(peer, nt_peer_ctx(peer, NULL), NETRON_PACKET_TASK,
-            (nt_slice){writer.start, nt_writer_size(&writer)}, 0, NULL, NULL, NULL);
+            (nt_slice){writer.start, nt_writer_size(&writer)}, NULL, NULL, NULL, NULL);
     nt_writer_free(&writer);
     return err;
 }

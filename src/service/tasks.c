@@ -320,7 +320,9 @@ static netron_err run_task(nt_request *request, const nt_task *task, nt_reader *
     size_t count = args->left;
     netron_value *values = NULL;
     netron_value result = netron_undefined();
-    NETRON_TRY(nt_read_arguments(args, count, &values));
+    netron_err read = nt_read_arguments(args, count, &values);
+    if (read != NETRON_OK)
+        return nt_request_refuse(request, read);
     deadline d = {.timer = {.fn = on_deadline}, .request = request};
     nt_loop_timer_start(request->ctx.loop, &d.timer, request->ctx.node->task_timeout_ms);
     netron_err err = task->fn(&request->ctx, task->user, values, count, &result);
@@ -335,7 +337,7 @@ static netron_err run_task(nt_request *request, const nt_task *task, nt_reader *
 
 /* ---- finding one ---- */
 
-static netron_err unknown_task(const netron_value *name)
+static netron_err say_unknown(const netron_value *name)
 {
     if (name->type == NETRON_TYPE_STR && name->as.str.size != 0)
         return nt_not_found("Task", name->as.str);
@@ -360,6 +362,11 @@ static netron_err unknown_task(const netron_value *name)
     *details = netron_map_value(entries, 2);
     nt_error_last()->details = details;
     return NETRON_NOT_FOUND;
+}
+
+static netron_err unknown_task(nt_request *request, const netron_value *name)
+{
+    return nt_request_refuse(request, say_unknown(name));
 }
 
 /* Tasks look at as many arguments as they know: the rest must still be readable (PROTOCOL.md §3). */
@@ -393,10 +400,10 @@ netron_err nt_task_serve(nt_request *request, nt_reader *args)
     if (request->is_oneway && !is_emit)
         return nt_fail(NETRON_INVALID, "packet id 0 is for events: anything else is answered");
     if (name.type != NETRON_TYPE_STR)
-        return unknown_task(&name);
+        return unknown_task(request, &name);
     for (size_t i = 0; i < CORE_COUNT; i++)
         if (netron_eq(name.as.str, netron_s(core[i].name)))
             return core[i].fn(request, args);
     const nt_task *task = nt_map_get(&node_of(request)->tasks, name.as.str);
-    return task != NULL ? run_task(request, task, args) : unknown_task(&name);
+    return task != NULL ? run_task(request, task, args) : unknown_task(request, &name);
 }

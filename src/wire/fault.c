@@ -19,8 +19,21 @@ static void put_clean(nt_writer *writer, const char *text)
     netron_abi_put_str(writer, (netron_str){text, nt_utf8_prefix(text, strlen(text))});
 }
 
+static const char executed_key[] = "executed";
+
+/* Executed is what an error answer means by itself. */
+static void write_context(nt_writer *writer, netron_executed executed)
+{
+    netron_abi_put_map(writer, executed != NETRON_EXECUTED_YES ? 1 : 0);
+    if (executed == NETRON_EXECUTED_YES)
+        return;
+    nt_put_text(writer, executed_key);
+    nt_put_text(writer, executed == NETRON_EXECUTED_NO ? "no" : "unknown");
+}
+
 /* ext 110: thirteen values in this order (PROTOCOL.md, "Ext types"). */
-static void write_titan(nt_writer *writer, const netron_error *e, netron_err code, int64_t now_ms)
+static void write_titan(nt_writer *writer, const netron_error *e, netron_err code, int64_t now_ms,
+    netron_executed executed)
 {
     size_t begin = nt_ext_begin(writer);
     put_clean(writer, e->name);
@@ -30,7 +43,7 @@ static void write_titan(nt_writer *writer, const netron_error *e, netron_err cod
         nt_value_write(writer, e->details);
     else
         netron_abi_put_map(writer, 0);
-    netron_abi_put_map(writer, 0); /* context */
+    write_context(writer, executed);
     netron_abi_put_float(writer, (double)now_ms);
     put_undefined(writer, 4); /* requestId, correlationId, spanId, traceId */
     nt_put_nil(writer);       /* stack */
@@ -39,16 +52,62 @@ static void write_titan(nt_writer *writer, const netron_error *e, netron_err cod
     nt_ext_end(writer, begin, NT_EXT_TITAN_ERROR);
 }
 
-void nt_fault_write(nt_writer *writer, netron_err code, int64_t now_ms)
+/* What a peer's context says of it; it is ours when there is nothing else in it. */
+static const netron_value *executed_in(const netron_value *value)
+{
+    if (value->type != NETRON_TYPE_ERROR || !value->as.error->titan ||
+        value->as.error->context.type != NETRON_TYPE_MAP ||
+        value->as.error->context.as.map.count != 1)
+        return NULL;
+    return netron_map_get(&value->as.error->context, executed_key);
+}
+
+static netron_executed executed_of(const netron_value *value)
+{
+    const netron_value *said = executed_in(value);
+    if (said == NULL || said->type != NETRON_TYPE_STR)
+        return NETRON_EXECUTED_YES;
+    return netron_eq(said->as.str, netron_s("no"))        ? NETRON_EXECUTED_NO
+           : netron_eq(said->as.str, netron_s("unknown")) ? NETRON_EXECUTED_UNKNOWN
+                                                          : NETRON_EXECUTED_YES;
+}
+
+/* A peer's failure, passed on to who does not understand what ours add to it. */
+static void write_base(nt_writer *writer, const netron_value *payload)
+{
+    if (executed_in(payload) == NULL) {
+        nt_value_write(writer, payload);
+        return;
+    }
+    netron_value_error plain = *payload->as.error;
+    plain.context = netron_map_value(NULL, 0);
+    nt_value_write(writer, &(netron_value){.type = NETRON_TYPE_ERROR, .as.error = &plain});
+}
+
+static void write_fault(nt_writer *writer, netron_err code, int64_t now_ms,
+    netron_executed executed, bool is_told)
 {
     const netron_value *payload = nt_error_payload();
     netron_error plain = {
         .code = code, .name = "TitanError", .message = netron_err_text(code), .hop = ""};
     const netron_error *last = netron_last_error();
-    if (last->code == code && payload != NULL)
+    if (last->code == code && payload != NULL && !is_told)
+        write_base(writer, payload);
+    else if (last->code == code && payload != NULL)
         nt_value_write(writer, payload);
     else
-        write_titan(writer, last->code == code ? last : &plain, code, now_ms);
+        write_titan(writer, last->code == code ? last : &plain, code, now_ms, executed);
+}
+
+void nt_fault_write(nt_writer *writer, netron_err code, int64_t now_ms)
+{
+    write_fault(writer, code, now_ms, NETRON_EXECUTED_YES, false);
+}
+
+void nt_fault_write_executed(nt_writer *writer, netron_err code, int64_t now_ms,
+    netron_executed executed)
+{
+    write_fault(writer, code, now_ms, executed, true);
 }
 
 static const char *text_of(netron_scope *scope, const netron_value *value, const char *otherwise)
@@ -110,6 +169,7 @@ netron_err nt_fault_read(nt_slice payload)
     if (origin != NULL)
         *origin = value;
     nt_error_set_origin(origin);
+    out->executed = executed_of(&value);
     return out->code;
 }
 

@@ -3,6 +3,23 @@
 
 #include "base/error.h"
 
+/* What stands before the payload of a request of ours (docs/protocol.md, "meta"). */
+static netron_err take_meta(netron_packet *p, nt_reader *reader)
+{
+    bool is_request = p->impulse && p->type >= NETRON_PACKET_GET && p->type <= NETRON_PACKET_TASK;
+    uint8_t first = reader->at < reader->end ? *reader->at : 0;
+    bool is_map = (first & 0xf0) == 0x80 || first == 0xde || first == 0xdf;
+    if (!p->live || !is_request || !is_map)
+        return NETRON_OK;
+    const uint8_t *at = reader->at;
+    if (!netron_abi_skip(reader))
+        return nt_fail(NETRON_PROTOCOL, "the meta cannot be read: %s", reader->found);
+    p->meta = at;
+    p->meta_size = (size_t)(reader->at - at);
+    p->payload = reader->at;
+    return NETRON_OK;
+}
+
 netron_err netron_packet_decode(const void *data, size_t size, netron_packet *out)
 {
     const uint8_t *bytes = data;
@@ -18,6 +35,7 @@ netron_err netron_packet_decode(const void *data, size_t size, netron_packet *ou
         .payload = bytes + NT_PACKET_HEAD};
     nt_reader reader;
     nt_reader_init(&reader, (nt_slice){p.payload, size - NT_PACKET_HEAD}, NULL);
+    NETRON_TRY(take_meta(&p, &reader));
     if (!netron_abi_skip(&reader))
         return nt_fail(NETRON_PROTOCOL, "the payload cannot be read: %s", reader.found);
     p.payload_size = (size_t)(reader.at - p.payload);
@@ -56,6 +74,8 @@ netron_err netron_packet_encode(netron_scope *scope, const netron_packet *packet
                               (packet->live ? NT_PACKET_LIVE : 0));
     nt_writer_heap(&writer, SIZE_MAX / 2);
     nt_packet_head(&writer, packet->id, flags);
+    if (packet->meta_size != 0)
+        nt_put_raw(&writer, packet->meta, packet->meta_size);
     nt_value_write(&writer, payload);
     if (packet->type == NETRON_PACKET_STREAM)
         nt_packet_trailer(&writer, packet->stream_id, packet->stream_index);

@@ -11,7 +11,8 @@ enum {
     NT_PACKET_TRAILER = 8, /* of a STREAM: id and index */
     NT_PACKET_TYPE = 0x0f,
     NT_PACKET_EOS = 0x10,
-    NT_PACKET_LIVE = 0x20,
+    NT_PACKET_LIVE = 0x20, /* of a STREAM */
+    NT_PACKET_META = 0x20, /* of a GET, SET, CALL or TASK: extension meta */
     NT_PACKET_IMPULSE = 0x40,
     NT_PACKET_ERROR = 0x80
 };

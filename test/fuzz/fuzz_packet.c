@@ -8,7 +8,7 @@ static bool is_same(const netron_packet *a, const netron_packet *b)
 {
     return a->id == b->id && a->type == b->type && a->impulse == b->impulse &&
            a->error == b->error && a->stream_last == b->stream_last && a->live == b->live &&
-           a->stream_id == b->stream_id && a->stream_index == b->stream_index;
+           a->meta_size == b->meta_size && a->stream_id == b->stream_id && a->stream_index == b->stream_index;
 }
 
 static void check_again(const netron_packet *packet, const netron_value *value)
@@ -37,8 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (err != NETRON_OK)
         return 0;
     size_t trailer = packet.type == NETRON_PACKET_STREAM ? NT_PACKET_TRAILER : 0;
-    NT_ASSERT(packet.payload == data + NT_PACKET_HEAD);
-    NT_ASSERT(NT_PACKET_HEAD + packet.payload_size + trailer == size);
+    NT_ASSERT(packet.payload == data + NT_PACKET_HEAD + packet.meta_size);
+    NT_ASSERT(NT_PACKET_HEAD + packet.meta_size + packet.payload_size + trailer == size);
     NT_ASSERT(netron_packet_decode(data, size - 1, &cut) == NETRON_PROTOCOL);
     err = netron_packet_value(&scope, &packet, &value);
     NT_ASSERT(err == NETRON_OK || err == NETRON_PROTOCOL || err == NETRON_TOO_LARGE);

@@ -483,9 +483,9 @@ static void upgrade_as_server(world *w)
 static void shake_hands(world *w)
 {
     static const char *const hellos[] = {"{\"type\":\"client-id\",\"id\":\"fuzz\"}",
-        "{\"type\":\"client-id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\"]}",
+        "{\"type\":\"client-id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"meta\"]}",
         "{\"type\":\"id\",\"id\":\"fuzz\"}",
-        "{\"type\":\"id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\"]}"};
+        "{\"type\":\"id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"meta\"]}"};
     if (w->is_ws && w->is_dialling)
         upgrade_as_server(w);
     else if (w->is_ws)

@@ -10,7 +10,7 @@ enum { LOOPS = 3, CLIENTS = 6 };
 
 /* ---- the services ---- */
 
-NETRON_SERVICE(crowd, "crowd@1.0.0", meet, here, wait, twice, spawned, numbers, told, total);
+NETRON_SERVICE(crowd, "crowd@1.0.0", meet, here, wait, twice, through, spawned, numbers, told, total);
 /* Returns once `count` calls are in it at the same time. */
 NETRON_METHOD(crowd, meet, u32, (u32, count));
 /* The thread it runs on. */
@@ -19,22 +19,28 @@ NETRON_METHOD(crowd, wait, none, (u32, ms));
 /* Calls `alone` twice, on the node's own loop. */
 NETRON_METHOD(crowd, twice, u32);
 /* Sleeps on a fiber of its own and joins it. */
+/* Waits for `alone`, on the node's own loop. */
+NETRON_METHOD(crowd, through, none);
 NETRON_METHOD(crowd, spawned, u64);
 NETRON_STREAM(crowd, numbers, u32, (u32, n));
 NETRON_EVENT(crowd, told, (u32, n));
 NETRON_PROP_RO(crowd, total, u32);
 
-NETRON_SERVICE(alone, "alone@1.0.0", step, here);
+NETRON_SERVICE(alone, "alone@1.0.0", step, here, wait);
 NETRON_METHOD(alone, step, u32);
 NETRON_METHOD(alone, here, u64);
+NETRON_METHOD(alone, wait, none);
 
 struct crowd__self {
     _Atomic uint32_t inside, left, calls;
     _Atomic uint32_t cancelled;
+    _Atomic int64_t deadline_ms;
     netron *node;
 };
 struct alone__self {
     uint32_t steps; /* without a lock: everything that touches it is on one loop */
+    _Atomic uint32_t waiting, cancelled;
+    _Atomic int64_t deadline_ms;
 };
 
 static uint64_t this_thread(void)
@@ -83,6 +89,20 @@ netron_err crowd__twice_impl(netron_ctx *ctx, crowd__self *self, uint32_t *resul
     return NETRON_OK;
 }
 
+netron_err crowd__through_impl(netron_ctx *ctx, crowd__self *self)
+{
+    alone proxy;
+    self->deadline_ms = netron_deadline_ms(ctx);
+    netron_err err = alone__query(netron_local(self->node), &proxy);
+    if (err == NETRON_OK)
+        err = alone_wait(netron_with(&proxy, .timeout_ms = 600 * 1000));
+    if (proxy.nt_proxy.remote != NULL)
+        alone__release(&proxy);
+    self->cancelled += err == NETRON_CANCELLED;
+    self->left++;
+    return err;
+}
+
 static netron_err note_thread(netron_ctx *ctx, void *arg)
 {
     NETRON_TRY(netron_sleep(ctx, 1));
@@ -119,7 +139,7 @@ netron_err crowd__total_get_impl(netron_ctx *ctx, crowd__self *self, uint32_t *v
     return NETRON_OK;
 }
 
-NETRON_PROVIDE_CONCURRENT(crowd, meet, here, wait, twice, spawned, numbers, told, total);
+NETRON_PROVIDE_CONCURRENT(crowd, meet, here, wait, twice, through, spawned, numbers, told, total);
 
 netron_err alone__step_impl(netron_ctx *ctx, alone__self *self, uint32_t *result)
 {
@@ -137,7 +157,17 @@ netron_err alone__here_impl(netron_ctx *ctx, alone__self *self, uint64_t *result
     return NETRON_OK;
 }
 
-NETRON_PROVIDE(alone, step, here);
+netron_err alone__wait_impl(netron_ctx *ctx, alone__self *self)
+{
+    self->deadline_ms = netron_deadline_ms(ctx);
+    self->waiting++;
+    netron_err err = netron_sleep(ctx, 600 * 1000);
+    self->waiting--;
+    self->cancelled += err == NETRON_CANCELLED;
+    return err;
+}
+
+NETRON_PROVIDE(alone, step, here, wait);
 
 /* ---- a server with three loops, in its thread, and six clients on one loop here ---- */
 
@@ -254,6 +284,32 @@ static void test_handlers_of_all_loops_use_the_node(void **state)
     }
     RUN_UNTIL(f->client, heard == expected);
     netron_unsubscribe(s);
+}
+
+/* Whoever leaves a handler that waits for the node's own loop leaves what it waits for as well. */
+static void test_cancelling_reaches_from_any_loop_to_the_nodes_own(void **state)
+{
+    enum { DROP, LEAVE, TIME_OUT, WAYS, LIMIT_MS = 200 };
+    fixture *f = *state;
+    uint32_t cancelled = 0;
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        if (i % WAYS == TIME_OUT) {
+            CHECK_ERR(crowd_through(netron_with(&f->crowds[i], .timeout_ms = LIMIT_MS)),
+                NETRON_TIMEOUT);
+            assert_in_range(f->crowd.deadline_ms, 1, LIMIT_MS);
+        } else {
+            crowd__through_future future = crowd__through_start(&f->crowds[i]);
+            RUN_UNTIL(f->client, f->alone.waiting == 1);
+            assert_true(f->crowd.deadline_ms == -1);
+            if (i % WAYS == DROP)
+                crowd__through_drop(&future);
+            else
+                netron_disconnect(f->peers[i], NULL);
+            cancelled++;
+        }
+        RUN_UNTIL(f->client, f->crowd.left == i + 1 && f->alone.waiting == 0);
+        assert_true(f->crowd.cancelled >= cancelled && f->alone.cancelled >= cancelled);
+    }
 }
 
 static void test_fibers_of_a_handler_stay_on_its_loop(void **state)
@@ -454,6 +510,7 @@ int main(void)
         TEST(test_any_other_service_runs_on_the_nodes_own_loop),
         TEST(test_properties_of_a_concurrent_service_answer),
         TEST(test_handlers_of_all_loops_use_the_node),
+        TEST(test_cancelling_reaches_from_any_loop_to_the_nodes_own),
         TEST(test_fibers_of_a_handler_stay_on_its_loop),
         TEST(test_streams_of_all_loops_run_side_by_side),
         TEST(test_thousands_of_calls_on_all_connections_are_told_apart),

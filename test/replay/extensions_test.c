@@ -98,14 +98,18 @@ static void test_integer(void **state)
 /* ---- packets -------------------------------------------------------------------------------- */
 
 static void check_packet_written(
-    const char *what, const netron_packet *packet, const netron_value *value, netron_bytes expected)
+    const char *what, const netron_packet *packet, const netron_value *meta,
+    const netron_value *value, netron_bytes expected)
 {
     uint8_t flags = (uint8_t)(packet->type | (packet->impulse ? NT_PACKET_IMPULSE : 0) |
-                              (packet->error ? NT_PACKET_ERROR : 0));
+                              (packet->error ? NT_PACKET_ERROR : 0) |
+                              (meta != NULL ? NT_PACKET_META : 0));
     nt_writer writer;
     nt_writer_heap(&writer, SIZE_MAX / 2);
     writer.flags = NT_WRITE_INT64;
     nt_packet_head(&writer, packet->id, flags);
+    if (meta != NULL)
+        nt_value_write(&writer, meta);
     nt_value_write(&writer, value);
     assert_int_equal(writer.err, NETRON_OK);
     check_bytes(what, expected, (netron_bytes){writer.start, nt_writer_size(&writer)});
@@ -128,10 +132,20 @@ static void test_packet(void **state)
     const netron_value *data = netron_map_get(decoded, "data");
     assert_non_null(data);
     check_same(data, &got);
-    check_packet_written("encoded again", &packet, &got, vector->bytes);
+    const netron_value *meta = netron_map_get(decoded, "meta");
+    netron_value got_meta, *its_meta = NULL;
+    assert_int_equal(packet.meta != NULL, meta != NULL);
+    if (meta != NULL) {
+        got_meta = read_whole(&scope, (netron_bytes){packet.meta, packet.meta_size});
+        check_same(meta, &got_meta);
+        its_meta = &got_meta;
+    }
+    check_packet_written("encoded again", &packet, its_meta, &got, vector->bytes);
     netron_value expected = notation_value(&noted, data);
+    netron_value noted_meta = meta != NULL ? notation_value(&noted, meta) : netron_undefined();
     assert_true(noted.whole);
-    check_packet_written("encoded from the notation", &packet, &expected, vector->bytes);
+    check_packet_written("encoded from the notation", &packet, meta != NULL ? &noted_meta : NULL,
+        &expected, vector->bytes);
 }
 
 /* ---- the handshake -------------------------------------------------------------------------- */
@@ -236,7 +250,7 @@ static CMUnitTestFunction test_for(const netron_value *json)
     return netron_eq(kind, netron_s("packet")) ? test_packet : NULL;
 }
 
-enum { VECTORS = 36 };
+enum { VECTORS = 40 };
 
 static struct CMUnitTest make_test(const netron_value *json, extension_vector *vector)
 {
