@@ -46,7 +46,7 @@ struct nt_stream {
     uint32_t id;
     uint32_t next_index;
     uint32_t refs;       /* the reader's, and the table's or the source's */
-    nt_chunk *first, *last; /* items: u32 size, payload */
+    nt_chunk *first, *last; /* items: u32 size, payload; or a large one each, where it was read */
     size_t queued_bytes;
     size_t taken;        /* by the reader, in units of credit, since the last grant */
     size_t grant_at;     /* so much: the next grant is due; SIZE_MAX: there is no credit */
@@ -143,8 +143,8 @@ void nt_opener_close(nt_opener *opener);
 /* An answer was decoded: its streams are the caller's from now on. */
 void nt_opener_release(nt_opener *opener);
 
-/* From the wire. */
-void nt_stream_on_chunk(nt_session *session, nt_slice payload, uint8_t flags);
+/* From the wire. `in` is what the payload lies in. */
+void nt_stream_on_chunk(nt_session *session, nt_slice payload, uint8_t flags, nt_chunk *in);
 void nt_stream_on_error(nt_session *session, nt_slice payload, bool is_close);
 /* The connection is gone. */
 void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason);
