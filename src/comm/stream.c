@@ -528,9 +528,7 @@ static bool pop(nt_stream *stream, nt_slice *item)
     memcpy(&large, stream->first->data, sizeof large);
     stream->first->kind = LARGE_ITEM_TAKEN; /* valid until the next call */
     *item = large.item;
-    stream->queued_bytes -= item->len + 4;
-    if (stream->session != NULL)
-        stream->session->stream_bytes -= item->len + 4;
+    nt_stream_took(stream, item->len);
     return true;
 }
 

@@ -107,6 +107,17 @@ nt_stream *nt_stream_new(nt_loop *loop);
 /* The reader has taken so much that the writer must hear of it. */
 void nt_credit_grant(nt_stream *stream);
 
+/* An item of `size` bytes leaves the queue. */
+static inline void nt_stream_took(nt_stream *stream, size_t size)
+{
+    stream->queued_bytes -= size + sizeof(uint32_t);
+    if (stream->session != NULL)
+        stream->session->stream_bytes -= size + sizeof(uint32_t);
+    stream->taken += size + NT_CREDIT_ITEM;
+    if (__builtin_expect(stream->taken >= stream->grant_at, 0))
+        nt_credit_grant(stream);
+}
+
 /* The next item of the first chunk, if it is there: valid until the next call. */
 static inline bool nt_stream_pop(nt_stream *stream, nt_slice *item)
 {
@@ -117,12 +128,7 @@ static inline bool nt_stream_pop(nt_stream *stream, nt_slice *item)
     memcpy(&size, chunk->data + chunk->from, sizeof size);
     *item = (nt_slice){chunk->data + chunk->from + sizeof size, size};
     chunk->from += size + sizeof size;
-    stream->queued_bytes -= size + sizeof size;
-    if (stream->session != NULL)
-        stream->session->stream_bytes -= size + sizeof size;
-    stream->taken += size + NT_CREDIT_ITEM;
-    if (__builtin_expect(stream->taken >= stream->grant_at, 0))
-        nt_credit_grant(stream);
+    nt_stream_took(stream, size);
     return true;
 }
 
