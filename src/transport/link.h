@@ -71,7 +71,10 @@ enum {
     NT_WS_CLIENT_HEAD = 6,
     NT_WS_SMALL_MAX = 125,
     NT_WS_FINAL_BINARY = 0x82,
-    NT_LINK_ROOM_MIN = 64 /* what a chunk has left when a message is begun in it */
+    NT_LINK_ROOM_MIN = 64, /* what a chunk has left when a message is begun in it */
+    /* What a message is lent is written at once, with all that waits, when it is so many bytes together:
+     * for less a copy costs less than a write, and the far side's waking up for it. */
+    NT_LINK_LEND_BATCH = 128 * 1024
 };
 
 struct netron_link {

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { BODY = NT_LEND_MIN + 3, OUT_MAX = 8 * 1024 * 1024, PARTS_MAX = 16 };
+enum { BODY = NT_LINK_LEND_BATCH + 3, OUT_MAX = 8 * 1024 * 1024, PARTS_MAX = 16 };
 
 typedef struct fixture {
     nt_loop *loop;
@@ -249,6 +249,25 @@ static void test_message_that_is_taken_leaves_at_once_with_all_before_it(void **
     close_link(&f);
 }
 
+static void test_less_than_a_batch_is_copied_until_it_is_one(void **state)
+{
+    (void)state;
+    enum { HALF = NT_LINK_LEND_BATCH / 2 };
+    fixture f;
+    open_link(&f, NETRON_FRAMING_WEBSOCKET, true);
+    assert_int_equal(send_list(&f, 0, HALF, 0), NETRON_OK);
+    assert_int_equal(f.tries, 0);
+    assert_int_equal(send_list(&f, 0, HALF, 0), NETRON_OK);
+    assert_int_equal(f.tries, 1);
+    assert_true(f.size > NT_LINK_LEND_BATCH);
+    check_idle(&f);
+    assert_int_equal(send_list(&f, 0, HALF, 0), NETRON_OK);
+    assert_int_equal(f.tries, 1);
+    drain(&f);
+    check_idle(&f);
+    close_link(&f);
+}
+
 /* Whoever waits for room goes on when what was not taken has gone. */
 static void test_writers_wait_while_a_part_has_not_been_taken(void **state)
 {
@@ -259,7 +278,7 @@ static void test_writers_wait_while_a_part_has_not_been_taken(void **state)
     assert_int_equal(send_list(&f, 0, BODY, 0), NETRON_OK);
     assert_true(nt_link_is_full(f.link));
     assert_true(f.link->is_writing && nt_timer_is_running(&f.link->stalled));
-    assert_int_equal(f.link->unsent + f.size, BODY + 4 + 3 + 1 + 1 + 1); /* heads and empty texts */
+    assert_int_equal(f.link->unsent + f.size, BODY + 10 + 5 + 1 + 1 + 1); /* heads and empty texts */
     assert_int_equal(send_list(&f, 0, BODY, 0), NETRON_OK);
     assert_int_equal(f.tries, 1); /* it would be out of order */
     turn(&f);
@@ -298,7 +317,7 @@ static void test_limit_of_a_message_is_the_same_for_what_is_lent(void **state)
 /* Two in a message, one inside of an ext, and more behind than was thought of: copied. */
 static netron_err send_mixed(fixture *f)
 {
-    static char body[2 * NT_LEND_MIN];
+    static char body[NT_LINK_LEND_BATCH];
     nt_writer writer;
     memset(body, 'm', sizeof body);
     assert_true(nt_link_begin(f->link, &writer));
@@ -381,6 +400,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_the_transport_does_not_take_at_once_follows_in_order),
         cmocka_unit_test(test_message_that_is_taken_leaves_at_once_with_all_before_it),
+        cmocka_unit_test(test_less_than_a_batch_is_copied_until_it_is_one),
         cmocka_unit_test(test_writers_wait_while_a_part_has_not_been_taken),
         cmocka_unit_test(test_limit_of_a_message_is_the_same_for_what_is_lent),
         cmocka_unit_test(test_messages_of_many_large_parts_are_what_a_copy_gives),

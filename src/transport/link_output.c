@@ -144,7 +144,7 @@ static bool lend(nt_writer *writer, const void *data, size_t size)
     netron_link *link = writer->owner;
     lent_bytes lent = {.data = data, .size = size, .before = nt_writer_size(writer)};
     size_t limit = link->limits->max_message_bytes;
-    if (!may_write_now(link) || lent.before > limit || size > limit - lent.before)
+    if (link->unsent + size < NT_LINK_LEND_BATCH || !may_write_now(link) || lent.before > limit || size > limit - lent.before)
         return false;
     nt_chunk *own =
         nt_chunk_take(&link->loop->chunks, LENT_FRONT + lent.before + LENT_BEHIND);

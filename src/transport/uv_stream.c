@@ -126,7 +126,8 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         netron_link_received(s->link, NULL, (size_t)size);
         /* libuv would read up to 32 times before main gets what it waits for: that is taken first, while
          * it is in the near caches. */
-        s->link->has_enough = until != NULL && *until && (size_t)size == buf->len;
+        s->link->has_enough =
+            s->link->bulk != 0 && until != NULL && *until && (size_t)size == buf->len;
     } else if (size == UV_EOF)
         nt_uv_fail(s, NETRON_OK, "the far end closed the connection");
     else if (size == UV_ENOBUFS)
