@@ -45,12 +45,14 @@ struct nt_type;
 
 #define NT_WRITE_INT64 0x1u /* the peer takes native 64-bit integers (extension int64) */
 
-/* Writes MessagePack into room that `grow` extends. The error sticks: write all, check once. */
+/* Writes MessagePack into `room`. The error sticks: write all, check once. Large text and bytes may be
+ * left where they are until the message has been ended: they must stay as they are until then. */
 typedef struct nt_writer {
     uint8_t *at;    /* next byte */
     uint8_t *end;   /* end of the room */
-    uint8_t *start; /* first byte of this message; moves when the room grows */
-    bool (*grow)(struct nt_writer *writer, size_t size);
+    uint8_t *start; /* as far before `at` as the message is long: its first byte, unless it was lent some;
+                       moves when the room grows */
+    const struct nt_writer_room *room; /* NULL: there is no more */
     void *owner;
     uint32_t flags;
     netron_err err;

@@ -35,7 +35,7 @@ typedef enum netron_framing {
                                  larger than netron_link_room() is received from `data` */
 } netron_framing;
 
-/* What a transport does. All slots are required; all are called on the loop's thread. */
+/* What a transport does. All slots but try_write are required; all are called on the loop's thread. */
 typedef struct netron_transport_ops {
     netron_framing framing;
 
@@ -60,6 +60,12 @@ typedef struct netron_transport_ops {
 
     /* Begin closing; netron_link_closed() follows, at once or later, and is the last call. */
     void (*close)(netron_link *link);
+
+    /* Optional, NULL: large messages are copied first. Write what can be written at once, in order;
+     * *taken says how many bytes of all parts that were. The parts are not yours when this returns. Not
+     * called while a write is under way. Errors as in write. Not with NETRON_FRAMING_NONE. */
+    netron_err (*try_write)(netron_link *link, const netron_bytes *parts, size_t count,
+        size_t *taken);
 } netron_transport_ops;
 
 /* Register `ops`, which must outlive the node, under a scheme (letters, digits, '+'). Before

@@ -206,7 +206,7 @@ static void take_request(nt_session *session, nt_message *message, uint8_t flags
         nt_request_serve(session, message, flags);
         break;
     case NETRON_PACKET_STREAM:
-        nt_stream_on_chunk(session, payload, flags);
+        nt_stream_on_chunk(session, payload, flags, message->chunk);
         break;
     case NETRON_PACKET_STREAM_ERROR:
         nt_stream_on_error(session, payload, false);

@@ -7,7 +7,21 @@
 
 #include <stdlib.h>
 
-enum { PLAIN_ROOM = 4 + 9 }; /* a size and the longest plain item */
+enum {
+    PLAIN_ROOM = 4 + 9, /* a size and the longest plain item */
+    LARGE_MIN = 4096,   /* so many bytes of an item stay where they were read ... */
+    LARGE_PART = 16     /* ... if they are not less than this part of the chunk that they would hold */
+};
+
+/* Kinds of the queue's chunks. All but the first kind have neither room nor plain items. */
+enum { PLAIN_ITEMS = 0, LARGE_ITEM, LARGE_ITEM_TAKEN };
+
+/* What a chunk of kind LARGE_ITEM begins with. */
+typedef struct large_item {
+    nt_chunk *in; /* a reference */
+    size_t pinned; /* by what this counts in loop->pinned_bytes: the last item in a chunk counts for all */
+    nt_slice item;
+} large_item;
 
 nt_stream *nt_stream_new(nt_loop *loop)
 {
@@ -34,14 +48,26 @@ static nt_early *take_early(nt_stream *stream)
     return early;
 }
 
+/* The first of the queue's chunks goes, with the input it may hold. */
+static void drop_first(nt_stream *stream)
+{
+    nt_chunk *chunk = stream->first;
+    if (chunk->kind != PLAIN_ITEMS) {
+        large_item item;
+        memcpy(&item, chunk->data, sizeof item);
+        stream->loop->pinned_bytes -= item.pinned;
+        nt_chunk_unref(&stream->loop->chunks, item.in);
+    }
+    stream->first = chunk->next;
+    if (stream->first == NULL)
+        stream->last = NULL;
+    nt_chunk_unref(&stream->loop->chunks, chunk);
+}
+
 static void drop_items(nt_stream *stream)
 {
-    while (stream->first != NULL) {
-        nt_chunk *next = stream->first->next;
-        nt_chunk_unref(&stream->loop->chunks, stream->first);
-        stream->first = next;
-    }
-    stream->last = NULL;
+    while (stream->first != NULL)
+        drop_first(stream);
     if (stream->session != NULL)
         stream->session->stream_bytes -= stream->queued_bytes;
     stream->queued_bytes = 0;
@@ -150,6 +176,60 @@ static void wake(nt_stream *stream)
         nt_wait_end(wait, NETRON_OK);
 }
 
+static void append_chunk(nt_stream *stream, nt_chunk *fresh)
+{
+    if (stream->last != NULL)
+        stream->last->next = fresh;
+    else
+        stream->first = fresh;
+    stream->last = fresh;
+}
+
+static void count_item(nt_stream *stream, size_t size)
+{
+    stream->queued_bytes += size + 4;
+    if (stream->session != NULL)
+        stream->session->stream_bytes += size + 4;
+    wake(stream);
+}
+
+/* A large item stays in the input. False: it must be copied, since it would hold too much. */
+static bool push_large(nt_stream *stream, nt_slice item, nt_chunk *in)
+{
+    nt_loop *loop = stream->loop;
+    nt_chunk *last = stream->last;
+    large_item large = {.in = in, .item = item}, before = {0};
+    if (stream->has_left || stream->is_ended)
+        return false;
+    if (last != NULL && last->kind != PLAIN_ITEMS)
+        memcpy(&before, last->data, sizeof before);
+    large.pinned = before.pinned;
+    if (before.in != in) {
+        /* Streams leave half of the room to handlers. */
+        size_t most = stream->session->config->link.max_held_bytes / 2;
+        if (item.len < in->size / LARGE_PART || loop->pinned_bytes > most ||
+            in->size > most - loop->pinned_bytes)
+            return false;
+        large.pinned = in->size;
+    }
+    nt_chunk *chunk = nt_chunk_take(&loop->chunks, sizeof large);
+    if (chunk == NULL)
+        return false;
+    if (before.in != in) {
+        loop->pinned_bytes += large.pinned;
+    } else {
+        before.pinned = 0;
+        memcpy(last->data, &before, sizeof before);
+    }
+    nt_chunk_ref(in);
+    memcpy(chunk->data, &large, sizeof large);
+    chunk->kind = LARGE_ITEM;
+    chunk->from = chunk->to = chunk->size;
+    append_chunk(stream, chunk);
+    count_item(stream, item.len);
+    return true;
+}
+
 static nt_chunk *room_for(nt_stream *stream, size_t size)
 {
     nt_chunk *last = stream->last;
@@ -157,13 +237,8 @@ static nt_chunk *room_for(nt_stream *stream, size_t size)
         return last;
     size_t room = stream->queued_bytes == 0 ? NT_CHUNK_SMALL_BYTES : NT_CHUNK_BYTES;
     nt_chunk *fresh = nt_chunk_take(&stream->loop->chunks, size > room ? size : room);
-    if (fresh == NULL)
-        return NULL;
-    if (last != NULL)
-        last->next = fresh;
-    else
-        stream->first = fresh;
-    stream->last = fresh;
+    if (fresh != NULL)
+        append_chunk(stream, fresh);
     return fresh;
 }
 
@@ -181,10 +256,7 @@ void nt_stream_push(nt_stream *stream, nt_slice item)
     memcpy(at, &size, sizeof size);
     memcpy(at + 4, item.ptr, item.len);
     chunk->to += item.len + 4;
-    stream->queued_bytes += item.len + 4;
-    if (stream->session != NULL)
-        stream->session->stream_bytes += item.len + 4;
-    wake(stream);
+    count_item(stream, item.len);
 }
 
 void nt_stream_finish(nt_stream *stream, netron_err err, const char *message)
@@ -299,14 +371,15 @@ static void hold_back(nt_stream *stream, uint32_t index, nt_slice item)
 }
 
 /* False: the stream has ended. */
-static bool take_in_order(nt_stream *stream, bool is_last, nt_slice item)
+static bool take_in_order(nt_stream *stream, bool is_last, nt_slice item, nt_chunk *in)
 {
     stream->next_index++;
     bool is_nil = item.len == 1 && item.ptr[0] == 0xc0;
     bool is_ours = (stream->session->extensions & NT_EXTENSION_CANCEL) != 0;
     /* EOS with data delivers it first; a nil in mid-stream ends it, as in Node (PROTOCOL.md §8).
      * From peers of ours it is an item like any other. */
-    if (!is_nil || (is_ours && !is_last))
+    if ((!is_nil || (is_ours && !is_last)) &&
+        (item.len < LARGE_MIN || in == NULL || !push_large(stream, item, in)))
         nt_stream_push(stream, item);
     if (!is_last && (!is_nil || is_ours))
         return !stream->is_ended;
@@ -314,7 +387,7 @@ static bool take_in_order(nt_stream *stream, bool is_last, nt_slice item)
     return false;
 }
 
-static void take_chunk(nt_stream *stream, uint32_t index, bool is_last, nt_slice item)
+static void take_chunk(nt_stream *stream, uint32_t index, bool is_last, nt_slice item, nt_chunk *in)
 {
     nt_session *session = stream->session;
     if (index < stream->next_index)
@@ -332,12 +405,12 @@ static void take_chunk(nt_stream *stream, uint32_t index, bool is_last, nt_slice
         overflow(stream, "the reader is too slow: read faster, or raise max_stream_bytes");
         return;
     }
-    if (!take_in_order(stream, is_last, item))
+    if (!take_in_order(stream, is_last, item, in))
         return;
     while (stream->early != NULL && stream->early->index == stream->next_index) {
         nt_early *early = take_early(stream);
         bool goes_on =
-            take_in_order(stream, false, (nt_slice){early->data, early->size});
+            take_in_order(stream, false, (nt_slice){early->data, early->size}, NULL);
         free(early);
         if (!goes_on)
             return;
@@ -376,7 +449,7 @@ static inline bool take_plain(nt_session *session, nt_stream *stream, uint32_t i
     return true;
 }
 
-void nt_stream_on_chunk(nt_session *session, nt_slice payload, uint8_t flags)
+void nt_stream_on_chunk(nt_session *session, nt_slice payload, uint8_t flags, nt_chunk *in)
 {
     if (payload.len < 1 + NT_PACKET_TRAILER)
         return;
@@ -396,7 +469,7 @@ void nt_stream_on_chunk(nt_session *session, nt_slice payload, uint8_t flags)
     }
     nt_stream *kept = stream;
     kept->refs++; /* finishing drops the table's reference */
-    take_chunk(stream, index, (flags & NT_PACKET_EOS) != 0, payload);
+    take_chunk(stream, index, (flags & NT_PACKET_EOS) != 0, payload, in);
     nt_stream_unref(kept);
 }
 
@@ -467,15 +540,17 @@ void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason
 
 static bool pop(nt_stream *stream, nt_slice *item)
 {
-    nt_chunk *chunk = stream->first;
-    while (chunk != NULL && chunk->from == chunk->to) {
-        stream->first = chunk->next;
-        if (stream->first == NULL)
-            stream->last = NULL;
-        nt_chunk_unref(&stream->loop->chunks, chunk);
-        chunk = stream->first;
-    }
-    return nt_stream_pop(stream, item);
+    while (stream->first != NULL && stream->first->from == stream->first->to &&
+           stream->first->kind != LARGE_ITEM)
+        drop_first(stream);
+    if (stream->first == NULL || stream->first->kind != LARGE_ITEM)
+        return nt_stream_pop(stream, item);
+    large_item large;
+    memcpy(&large, stream->first->data, sizeof large);
+    stream->first->kind = LARGE_ITEM_TAKEN; /* valid until the next call */
+    *item = large.item;
+    nt_stream_took(stream, item->len);
+    return true;
 }
 
 static void forget(nt_wait *wait)

@@ -46,7 +46,7 @@ struct nt_stream {
     uint32_t id;
     uint32_t next_index;
     uint32_t refs;       /* the reader's, and the table's or the source's */
-    nt_chunk *first, *last; /* items: u32 size, payload */
+    nt_chunk *first, *last; /* items: u32 size, payload; or a large one each, where it was read */
     size_t queued_bytes;
     size_t taken;        /* by the reader, in units of credit, since the last grant */
     size_t grant_at;     /* so much: the next grant is due; SIZE_MAX: there is no credit */
@@ -108,6 +108,17 @@ nt_stream *nt_stream_new(nt_loop *loop);
 /* The reader has taken so much that the writer must hear of it. */
 void nt_credit_grant(nt_stream *stream);
 
+/* An item of `size` bytes leaves the queue. */
+static inline void nt_stream_took(nt_stream *stream, size_t size)
+{
+    stream->queued_bytes -= size + sizeof(uint32_t);
+    if (stream->session != NULL)
+        stream->session->stream_bytes -= size + sizeof(uint32_t);
+    stream->taken += size + NT_CREDIT_ITEM;
+    if (__builtin_expect(stream->taken >= stream->grant_at, 0))
+        nt_credit_grant(stream);
+}
+
 /* The next item of the first chunk, if it is there: valid until the next call. */
 static inline bool nt_stream_pop(nt_stream *stream, nt_slice *item)
 {
@@ -118,12 +129,7 @@ static inline bool nt_stream_pop(nt_stream *stream, nt_slice *item)
     memcpy(&size, chunk->data + chunk->from, sizeof size);
     *item = (nt_slice){chunk->data + chunk->from + sizeof size, size};
     chunk->from += size + sizeof size;
-    stream->queued_bytes -= size + sizeof size;
-    if (stream->session != NULL)
-        stream->session->stream_bytes -= size + sizeof size;
-    stream->taken += size + NT_CREDIT_ITEM;
-    if (__builtin_expect(stream->taken >= stream->grant_at, 0))
-        nt_credit_grant(stream);
+    nt_stream_took(stream, size);
     return true;
 }
 
@@ -144,8 +150,8 @@ void nt_opener_close(nt_opener *opener);
 /* An answer was decoded: its streams are the caller's from now on. */
 void nt_opener_release(nt_opener *opener);
 
-/* From the wire. */
-void nt_stream_on_chunk(nt_session *session, nt_slice payload, uint8_t flags);
+/* From the wire. `in` is what the payload lies in. */
+void nt_stream_on_chunk(nt_session *session, nt_slice payload, uint8_t flags, nt_chunk *in);
 void nt_stream_on_error(nt_session *session, nt_slice payload, bool is_close);
 /* The connection is gone. */
 void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason);

@@ -335,6 +335,148 @@ static void test_unread_bytes_are_bounded_and_count_for_all_streams(void **state
     close_all(&f);
 }
 
+/* ---- large items ---- */
+
+enum { LARGE = 20000, QUEUED = LARGE + 3 + 4 }; /* bin16, and its place in the queue */
+
+static void send_large(fixture *f, uint32_t index)
+{
+    static uint8_t blob[LARGE];
+    memset(blob, (int)index, sizeof blob);
+    send_value(f, index, netron_bytes_value((netron_bytes){blob, sizeof blob}), false);
+}
+
+static void check_large(fixture *f, uint32_t index)
+{
+    nt_slice item;
+    uint8_t expected[LARGE];
+    memset(expected, (int)index, sizeof expected);
+    if (nt_stream_next(f->stream, f->ctx, &item) != NT_STEP_DONE)
+        fail_msg("item %u is missing: %s", (unsigned)index, netron_last_error()->message);
+    assert_int_equal(item.len, LARGE + 3);
+    assert_memory_equal(item.ptr + 3, expected, LARGE);
+}
+
+static void test_large_items_keep_their_place_among_small_ones(void **state)
+{
+    (void)state;
+    fixture f;
+    open_with(&f, ours_hello, NULL);
+    for (uint32_t round = 0; round < 3; round++) {
+        uint32_t first = round * 8;
+        for (uint32_t i = first; i < first + 8; i++)
+            (i & 3) < 2 ? send_large(&f, i) : send_item(&f, i);
+        assert_int_equal(f.session->stream_bytes, f.stream->queued_bytes);
+        for (uint32_t i = first; i < first + 8; i++)
+            (i & 3) < 2 ? check_large(&f, i) : check_item(&f, i);
+        check_waiting(&f);
+        assert_int_equal(f.session->stream_bytes, 0);
+    }
+    close_all(&f);
+}
+
+static void test_large_items_out_of_order_are_given_in_order(void **state)
+{
+    (void)state;
+    fixture f;
+    open_with(&f, ours_hello, NULL);
+    send_large(&f, 2);
+    send_large(&f, 1);
+    send_large(&f, 3);
+    check_waiting(&f);
+    send_large(&f, 0);
+    for (uint32_t i = 0; i < 4; i++)
+        check_large(&f, i);
+    close_all(&f);
+}
+
+/* Room is counted by what is held, not by the item: the whole chunk, once. */
+static void test_input_that_unread_items_hold_is_counted(void **state)
+{
+    (void)state;
+    fixture f;
+    open_with(&f, ours_hello, NULL);
+    nt_loop *loop = f.session->loop;
+    send_item(&f, 0);
+    assert_int_equal(loop->pinned_bytes, 0);
+    send_large(&f, 1);
+    assert_int_equal(loop->pinned_bytes, NT_CHUNK_BYTES);
+    send_large(&f, 2);
+    assert_true(loop->pinned_bytes >= NT_CHUNK_BYTES && loop->pinned_bytes <= 2 * NT_CHUNK_BYTES);
+    check_item(&f, 0);
+    check_large(&f, 1);
+    check_large(&f, 2);
+    send_item(&f, 3);
+    check_item(&f, 3); /* what was given before it is no longer valid */
+    assert_int_equal(loop->pinned_bytes, 0);
+    send_large(&f, 4);
+    assert_true(loop->pinned_bytes != 0);
+    leave(&f, f.stream);
+    assert_int_equal(loop->pinned_bytes, 0);
+    far_end_close(&f.far);
+}
+
+/* Two in one message of the transport's, as it is read: they share a chunk. */
+static void test_items_of_one_read_count_their_chunk_once(void **state)
+{
+    (void)state;
+    fixture f;
+    open_with(&f, ours_hello, NULL);
+    nt_loop *loop = f.session->loop;
+    far_end_hold(&f.far);
+    send_large(&f, 0);
+    send_large(&f, 1);
+    far_end_release(&f.far);
+    assert_int_equal(f.stream->queued_bytes, 2 * QUEUED);
+    assert_int_equal(loop->pinned_bytes, NT_CHUNK_BYTES);
+    check_large(&f, 0);
+    check_large(&f, 1);
+    close_all(&f);
+}
+
+static void test_items_are_copied_when_streams_hold_enough_input(void **state)
+{
+    (void)state;
+    fixture f;
+    open_with(&f, ours_hello, &(netron_options){.max_pinned_bytes = 3 * NT_CHUNK_BYTES});
+    nt_loop *loop = f.session->loop;
+    for (uint32_t i = 0; i < 8; i++)
+        send_large(&f, i);
+    assert_int_equal(loop->pinned_bytes, NT_CHUNK_BYTES); /* half is left to handlers */
+    assert_int_equal(f.stream->queued_bytes, 8 * QUEUED);
+    for (uint32_t i = 0; i < 8; i++)
+        check_large(&f, i);
+    close_all(&f);
+}
+
+static void test_small_item_holds_no_input(void **state)
+{
+    (void)state;
+    static char blob[4000];
+    fixture f;
+    open_with(&f, ours_hello, NULL);
+    send_value(&f, 0, netron_bytes_value((netron_bytes){blob, sizeof blob}), false);
+    assert_int_equal(f.session->loop->pinned_bytes, 0);
+    close_all(&f);
+}
+
+static void test_large_items_outlive_the_connection(void **state)
+{
+    (void)state;
+    fixture f;
+    open_with(&f, ours_hello, NULL);
+    send_large(&f, 0);
+    send_large(&f, 1);
+    far_end_hang_up(&f.far);
+    check_large(&f, 0);
+    check_large(&f, 1);
+    check_broken(&f, NETRON_UNAVAILABLE);
+    nt_loop *loop = f.stream->loop;
+    leave(&f, f.stream);
+    assert_int_equal(loop->pinned_bytes, 0);
+    far_end_close(&f.far);
+}
+
 static void test_reading_makes_room_again(void **state)
 {
     (void)state;
@@ -394,6 +536,13 @@ int main(void)
         cmocka_unit_test(test_reader_that_leaves_tells_peers_of_ours_only),
         cmocka_unit_test(test_items_too_far_ahead_break_the_stream),
         cmocka_unit_test(test_unread_bytes_are_bounded_and_count_for_all_streams),
+        cmocka_unit_test(test_large_items_keep_their_place_among_small_ones),
+        cmocka_unit_test(test_large_items_out_of_order_are_given_in_order),
+        cmocka_unit_test(test_input_that_unread_items_hold_is_counted),
+        cmocka_unit_test(test_items_of_one_read_count_their_chunk_once),
+        cmocka_unit_test(test_items_are_copied_when_streams_hold_enough_input),
+        cmocka_unit_test(test_small_item_holds_no_input),
+        cmocka_unit_test(test_large_items_outlive_the_connection),
         cmocka_unit_test(test_reading_makes_room_again),
         cmocka_unit_test(test_held_back_items_count_as_well),
         cmocka_unit_test(test_stream_ids_are_one_reader_each_and_not_zero),

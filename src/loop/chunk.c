@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POOL_MAX = 32, POOL_SMALL_MAX = 256, POOL_LARGE_MAX = 16 };
+enum { POOL_MAX = 32, POOL_SMALL_MAX = 256, POOL_LARGE_MAX = 16, POOL_BULK_MAX = 4 };
 
 static nt_chunk *take_free(nt_chunk **list, unsigned *count)
 {
@@ -38,6 +38,9 @@ nt_chunk *nt_chunk_take(nt_chunks *chunks, size_t size)
     } else if (size <= NT_CHUNK_LARGE_BYTES) {
         size = NT_CHUNK_LARGE_BYTES;
         chunk = take_free(&chunks->free_large, &chunks->count_large);
+    } else if (size <= NT_CHUNK_BULK_BYTES) {
+        size = NT_CHUNK_BULK_BYTES;
+        chunk = take_free(&chunks->free_bulk, &chunks->count_bulk);
     }
     if (chunk == NULL)
         chunk = make(size);
@@ -45,6 +48,7 @@ nt_chunk *nt_chunk_take(nt_chunks *chunks, size_t size)
         return NULL;
     chunk->next = NULL;
     chunk->refs = 1;
+    chunk->kind = 0;
     chunk->from = chunk->to = 0;
     return chunk;
 }
@@ -90,6 +94,9 @@ void nt_chunk_unref(nt_chunks *chunks, nt_chunk *chunk)
     if (chunk->size == NT_CHUNK_LARGE_BYTES &&
         give_free(chunk, &chunks->free_large, &chunks->count_large, POOL_LARGE_MAX))
         return;
+    if (chunk->size == NT_CHUNK_BULK_BYTES &&
+        give_free(chunk, &chunks->free_bulk, &chunks->count_bulk, POOL_BULK_MAX))
+        return;
     free(chunk);
 }
 
@@ -107,5 +114,6 @@ void nt_chunks_fini(nt_chunks *chunks)
     free_all(chunks->free);
     free_all(chunks->free_small);
     free_all(chunks->free_large);
+    free_all(chunks->free_bulk);
     *chunks = (nt_chunks){0};
 }

@@ -9,17 +9,19 @@
 
 #include "base/error.h"
 
-/* Three sizes are pooled: what a read or a batch of replies takes, the rest of a message that was cut
- * by the end of a read, and what an item of 64 KiB with its head takes. */
+/* Four sizes are pooled: the rest of a message that was cut by the end of a read, what a read or a batch
+ * of replies takes, and what two and four items of 64 KiB take, with their heads. */
 enum {
     NT_CHUNK_SMALL_BYTES = 1024,
     NT_CHUNK_BYTES = 64 * 1024,
-    NT_CHUNK_LARGE_BYTES = 128 * 1024
+    NT_CHUNK_LARGE_BYTES = (128 + 4) * 1024,
+    NT_CHUNK_BULK_BYTES = (256 + 4) * 1024
 };
 
 typedef struct nt_chunk {
     struct nt_chunk *next; /* for the use of whoever holds it */
     uint32_t refs;
+    uint32_t kind; /* for its holder; 0 when it is taken */
     size_t size; /* of data[] */
     size_t from; /* first byte of use, for the holder */
     size_t to;   /* end of the bytes of use */
@@ -27,8 +29,8 @@ typedef struct nt_chunk {
 } nt_chunk;
 
 typedef struct nt_chunks {
-    nt_chunk *free, *free_small, *free_large;
-    unsigned count, count_small, count_large;
+    nt_chunk *free, *free_small, *free_large, *free_bulk;
+    unsigned count, count_small, count_large, count_bulk;
 } nt_chunks;
 
 /* A chunk of at least `size` bytes with one reference, from == to == 0; NULL when memory is out. */

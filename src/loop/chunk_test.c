@@ -17,7 +17,9 @@ static void test_chunk_has_the_smallest_pooled_size_that_holds_what_is_asked_for
         {NT_CHUNK_BYTES, NT_CHUNK_BYTES},
         {NT_CHUNK_BYTES + 1, NT_CHUNK_LARGE_BYTES},
         {NT_CHUNK_LARGE_BYTES, NT_CHUNK_LARGE_BYTES},
-        {NT_CHUNK_LARGE_BYTES + 1, NT_CHUNK_LARGE_BYTES + 1},
+        {NT_CHUNK_LARGE_BYTES + 1, NT_CHUNK_BULK_BYTES},
+        {NT_CHUNK_BULK_BYTES, NT_CHUNK_BULK_BYTES},
+        {NT_CHUNK_BULK_BYTES + 1, NT_CHUNK_BULK_BYTES + 1},
         {1 << 20, 1 << 20},
     };
     nt_chunks chunks = {0};
@@ -40,6 +42,7 @@ static void test_chunk_goes_back_with_its_last_reference_and_comes_out_clean(voi
     chunk->from = 7;
     chunk->to = 9;
     chunk->next = chunk;
+    chunk->kind = 3;
     assert_ptr_equal(nt_chunk_ref(chunk), chunk);
     nt_chunk_unref(&chunks, chunk);
     assert_int_equal(chunks.count, 0);
@@ -47,7 +50,8 @@ static void test_chunk_goes_back_with_its_last_reference_and_comes_out_clean(voi
     assert_int_equal(chunks.count, 1);
     nt_chunk *again = nt_chunk_take(&chunks, NT_CHUNK_BYTES);
     assert_ptr_equal(again, chunk);
-    assert_true(again->from == 0 && again->to == 0 && again->next == NULL && again->refs == 1);
+    assert_true(again->from == 0 && again->to == 0 && again->next == NULL && again->kind == 0 &&
+                again->refs == 1);
     nt_chunk_unref(&chunks, again);
     nt_chunk_unref(&chunks, NULL);
     nt_chunks_fini(&chunks);
@@ -74,9 +78,11 @@ static void test_pools_are_bounded(void **state)
     assert_int_equal(kept(NT_CHUNK_SMALL_BYTES, &chunks.count_small, &chunks), 256);
     assert_int_equal(kept(NT_CHUNK_BYTES, &chunks.count, &chunks), 32);
     assert_int_equal(kept(NT_CHUNK_LARGE_BYTES, &chunks.count_large, &chunks), 16);
+    assert_int_equal(kept(NT_CHUNK_BULK_BYTES, &chunks.count_bulk, &chunks), 4);
     nt_chunk *huge = nt_chunk_take(&chunks, 1 << 20);
     nt_chunk_unref(&chunks, huge);
-    assert_int_equal(chunks.count_small + chunks.count + chunks.count_large, 256 + 32 + 16);
+    assert_int_equal(chunks.count_small + chunks.count + chunks.count_large + chunks.count_bulk,
+        256 + 32 + 16 + 4);
     nt_chunks_fini(&chunks);
     assert_int_equal(chunks.count_small + chunks.count + chunks.count_large, 0);
 }
@@ -102,7 +108,7 @@ static void test_grow_keeps_what_the_chunk_holds(void **state)
 {
     (void)state;
     static const size_t sizes[] = {NT_CHUNK_SMALL_BYTES, NT_CHUNK_BYTES, NT_CHUNK_LARGE_BYTES,
-        NT_CHUNK_LARGE_BYTES + 1, 1 << 20};
+        NT_CHUNK_BULK_BYTES, NT_CHUNK_BULK_BYTES + 1, 1 << 20};
     nt_chunks chunks = {0};
     for (size_t i = 0; i < NT_COUNT(sizes); i++) {
         nt_chunk *chunk = nt_chunk_take(&chunks, sizes[i]);

@@ -71,7 +71,10 @@ enum {
     NT_WS_CLIENT_HEAD = 6,
     NT_WS_SMALL_MAX = 125,
     NT_WS_FINAL_BINARY = 0x82,
-    NT_LINK_ROOM_MIN = 64 /* what a chunk has left when a message is begun in it */
+    NT_LINK_ROOM_MIN = 64, /* what a chunk has left when a message is begun in it */
+    /* What a message is lent is written at once, with all that waits, when it is so many bytes together:
+     * for less a copy costs less than a write, and the far side's waking up for it. */
+    NT_LINK_LEND_BATCH = 128 * 1024
 };
 
 struct netron_link {
@@ -102,6 +105,7 @@ struct netron_link {
     char *note;
     uint8_t head_room;  /* of a small message's frame */
     uint8_t small_max;  /* bytes of a small message */
+    uint8_t bulk;       /* how much input has come at once of late: see link_input.c */
     bool is_server;
     bool is_netron2;    /* the subprotocol netron.2 was offered or chosen */
     bool is_reading;    /* inside on_input: output waits for the end of the batch */
@@ -113,6 +117,7 @@ struct netron_link {
     bool sent_close, got_close; /* WebSocket close frames */
     bool in_transport;  /* inside a call of the transport's ops */
     bool is_lost;       /* closed by the transport inside such a call */
+    bool has_enough;    /* it is not read any further before the loop has been polled again */
 };
 
 /* Start connecting; events follow. */
@@ -134,7 +139,7 @@ nt_step nt_link_next(netron_link *link, nt_message *out);
 void nt_link_pause(netron_link *link);
 void nt_link_resume(netron_link *link);
 
-bool nt_link_grow(nt_writer *writer, size_t size);
+extern const nt_writer_room nt_link_room;
 bool nt_link_begin_slowly(netron_link *link, nt_writer *writer);
 netron_err nt_link_end_slowly(netron_link *link, nt_writer *writer, bool is_text);
 /* Output has crossed link->mark. */
@@ -150,7 +155,7 @@ static inline bool nt_link_begin(netron_link *link, nt_writer *writer)
         return nt_link_begin_slowly(link, writer);
     writer->start = writer->at = out->data + out->to + link->head_room;
     writer->end = out->data + out->size;
-    writer->grow = nt_link_grow;
+    writer->room = &nt_link_room;
     writer->owner = link;
     writer->err = NETRON_OK;
     return true;
@@ -235,6 +240,8 @@ nt_step nt_ws_next(netron_link *link, nt_message *out);
 /* Write the frame's head before start (moving the payload if it is too large for head_room) and
  * return the frame's end. A client's small frames are masked by nt_ws_seal(). */
 uint8_t *nt_ws_finish(netron_link *link, uint8_t *start, size_t size, bool is_text);
+/* Write the head of a server's frame of `size` bytes so that it ends at `end`. Its first byte. */
+uint8_t *nt_ws_put_head(uint8_t *end, size_t size, bool is_text);
 void nt_ws_seal(netron_link *link);
 static inline void nt_link_seal(netron_link *link)
 {

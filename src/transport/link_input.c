@@ -3,8 +3,18 @@
 
 enum {
     /* Up to here a cut message is joined with the next read by copying it there. */
-    JOIN_MAX = 4096
+    JOIN_MAX = 4096,
+    /* A chunk that several reads go into is given up when it has less room than this. */
+    TAIL_MIN = 32 * 1024,
+    /* A read that brings less ends bulk. */
+    CALM_BYTES = 16 * 1024
 };
+
+/* A connection that fills what it is read into, and cuts a large message there, is read into chunks of
+ * its own from then on: larger ones, in which several messages lie whole. When a read brings little it
+ * is back at the loop's. Between two reads it owns no more than the message that was cut. */
+static const size_t bulk_rooms[] = {0, NT_CHUNK_LARGE_BYTES, NT_CHUNK_BULK_BYTES};
+enum { BULK_LEAST = 1, BULK_MOST = 2 };
 
 static nt_chunk *shared_input(nt_loop *loop)
 {
@@ -42,6 +52,46 @@ static bool move_rest(netron_link *link, nt_chunk *old, size_t room)
     return true;
 }
 
+/* An empty chunk of the link's own to read into. False: it has to do with the shared one. */
+static bool take_bulk(netron_link *link)
+{
+    nt_loop *loop = link->loop;
+    nt_chunk *in = nt_chunk_take(&loop->chunks, bulk_rooms[link->bulk]);
+    if (in == NULL)
+        return false;
+    if (in->size > link->limits->max_held_bytes - loop->held_bytes) {
+        nt_chunk_unref(&loop->chunks, in);
+        return false;
+    }
+    loop->held_bytes += in->size;
+    link->in = in;
+    return true;
+}
+
+/* Behind what is there already, or what is left in another chunk. What others hold of this one stays as
+ * it is. False: as if it were no bulk. */
+static bool go_on_with_bulk(netron_link *link)
+{
+    nt_chunk *in = link->in;
+    if (in == link->loop->input)
+        return false;
+    if (in->size - in->to >= TAIL_MIN)
+        return true;
+    return in->refs > 1 && in->to - in->from < bulk_rooms[link->bulk] - TAIL_MIN &&
+           move_rest(link, in, bulk_rooms[link->bulk]);
+}
+
+/* How much came into how much room. */
+static void note_read(netron_link *link, size_t size, size_t room)
+{
+    if (size < CALM_BYTES)
+        link->bulk = 0;
+    else if (size == room && link->bulk < BULK_MOST)
+        link->bulk++;
+    else if (size < NT_CHUNK_BYTES)
+        link->bulk = BULK_LEAST;
+}
+
 /* Join a small rest with the shared chunk. */
 static size_t join(netron_link *link, void **data)
 {
@@ -66,6 +116,11 @@ static size_t border_size(const netron_link *link)
 static size_t find_room(netron_link *link, void **data)
 {
     nt_chunk *in = link->in;
+    if (NT_UNLIKELY(link->bulk != 0) && (in == NULL ? take_bulk(link) : go_on_with_bulk(link))) {
+        in = link->in;
+        *data = in->data + in->to;
+        return in->size - in->to;
+    }
     if (in == NULL) {
         in = shared_input(link->loop);
         *data = in != NULL ? in->data : NULL;
@@ -110,6 +165,11 @@ static bool settle_input(netron_link *link)
     if (in != link->loop->input)
         return true;
     size_t rest = in->to - in->from;
+    if (in->to == in->size && rest > JOIN_MAX) {
+        link->bulk = BULK_MOST;
+        if (move_rest(link, in, bulk_rooms[link->bulk]))
+            return true;
+    }
     size_t room = rest <= NT_CHUNK_SMALL_BYTES ? NT_CHUNK_SMALL_BYTES
                   : rest < NT_CHUNK_BYTES      ? NT_CHUNK_BYTES
                                                : 2 * rest;
@@ -146,6 +206,8 @@ static void received_in_place(netron_link *link, size_t size)
 {
     if (link->in == NULL)
         link->in = link->loop->input;
+    if (NT_UNLIKELY(link->bulk != 0))
+        note_read(link, size, link->in->size - link->in->to);
     link->in->to += size;
     take_in(link);
 }

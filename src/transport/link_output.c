@@ -33,12 +33,61 @@ static void set_out(netron_link *link, nt_chunk *out)
     link->plain = out->to;
 }
 
-/* More room for the message being written: it moves to a chunk of its own. */
-/* By how much a longer WebSocket head moves the payload. It does not count as part of the message,
- * whose own size end_message() looks at. */
-enum { HEAD_MOVE_MAX = 8 };
+enum {
+    /* By how much a longer WebSocket head moves the payload. It does not count as part of the message,
+     * whose own size end_message() looks at. */
+    HEAD_MOVE_MAX = 8,
+    /* In front of a message in a chunk of its own: the largest frame head (14 bytes). */
+    FRONT = 16,
+    /* The same of one that was lent bytes: this is told there, too. */
+    LENT_FRONT = 64,
+    LENT_BEHIND = 64, /* what is likely to follow them */
+    LENT_PARTS = 3    /* what is before them, they, and what is behind */
+};
 
-bool nt_link_grow(nt_writer *writer, size_t size)
+/* Bytes in the midst of a message that stand where its writer has them: at the beginning of the chunk
+ * that holds the others. */
+typedef struct lent_bytes {
+    const void *data;
+    size_t size;
+    size_t before; /* bytes of the message before these */
+} lent_bytes;
+
+static const nt_writer_room lent_room;
+
+/* The parts of the message being written. */
+static size_t message_parts(const nt_writer *writer, netron_bytes parts[LENT_PARTS])
+{
+    const netron_link *link = writer->owner;
+    if (writer->room != &lent_room) {
+        parts[0] = (netron_bytes){writer->start, nt_writer_size(writer)};
+        return 1;
+    }
+    lent_bytes lent;
+    memcpy(&lent, link->out->data, sizeof lent);
+    const uint8_t *start = link->out->data + LENT_FRONT, *behind = start + lent.before;
+    parts[0] = (netron_bytes){start, lent.before};
+    parts[1] = (netron_bytes){lent.data, lent.size};
+    parts[2] = (netron_bytes){behind, (size_t)(writer->at - behind)};
+    return LENT_PARTS;
+}
+
+/* All parts but their first `skip` bytes, one behind the other. */
+static void join_parts(uint8_t *to, const netron_bytes *parts, size_t count, size_t skip)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t less = skip < parts[i].size ? skip : parts[i].size;
+        size_t size = parts[i].size - less;
+        skip -= less;
+        if (size == 0)
+            continue;
+        memcpy(to, (const uint8_t *)parts[i].data + less, size);
+        to += size;
+    }
+}
+
+/* More room for the message being written: it moves to a chunk of its own, with what it was lent. */
+static bool grow(nt_writer *writer, size_t size)
 {
     netron_link *link = writer->owner;
     size_t used = nt_writer_size(writer);
@@ -49,25 +98,71 @@ bool nt_link_grow(nt_writer *writer, size_t size)
         return false;
     }
     size_t room = NT_CHUNK_BYTES;
-    while (room < used + size + 16)
+    while (room < used + size + FRONT)
         room *= 2;
     nt_chunk *fresh = nt_chunk_take(&link->loop->chunks, room);
     if (fresh == NULL) {
         writer->err = nt_no_memory();
         return false;
     }
-    memcpy(fresh->data + 16, writer->start, used);
-    /* Room for the largest frame head (14 bytes) is in front: no later move. */
+    netron_bytes parts[LENT_PARTS];
+    join_parts(fresh->data + FRONT, parts, message_parts(writer, parts), 0);
+    /* No later move for a frame head. */
     fresh->from = fresh->to = link->scheme->framing == NETRON_FRAMING_WEBSOCKET
                                   ? 0
-                                  : (size_t)16 - link->head_room;
+                                  : (size_t)FRONT - link->head_room;
     push_out(link);
     set_out(link, fresh);
-    writer->start = fresh->data + 16;
+    writer->start = fresh->data + FRONT;
     writer->at = writer->start + used;
     writer->end = fresh->data + fresh->size;
+    writer->room = &nt_link_room;
     return true;
 }
+
+static bool settle(nt_writer *writer)
+{
+    return grow(writer, 0);
+}
+
+/* What was lent must go before the message's end returns: nothing may hold it up. */
+static bool may_write_now(const netron_link *link)
+{
+    size_t waiting = 0;
+    if (link->scheme->ops->try_write == NULL || link->is_writing || link->in_transport ||
+        link->state != NT_LINK_OPEN || link->limits->one_write_per_batch ||
+        link->scheme->framing == NETRON_FRAMING_NONE ||
+        link->head_room == NT_WS_CLIENT_HEAD) /* a mask must be written over a copy */
+        return false;
+    for (const nt_chunk *chunk = link->queue; chunk != NULL; chunk = chunk->next)
+        waiting++;
+    return waiting + 1 + LENT_PARTS <= PARTS_MAX; /* and `out` */
+}
+
+static bool lend(nt_writer *writer, const void *data, size_t size)
+{
+    netron_link *link = writer->owner;
+    lent_bytes lent = {.data = data, .size = size, .before = nt_writer_size(writer)};
+    size_t limit = link->limits->max_message_bytes;
+    if (link->unsent + size < NT_LINK_LEND_BATCH || !may_write_now(link) || lent.before > limit || size > limit - lent.before)
+        return false;
+    nt_chunk *own =
+        nt_chunk_take(&link->loop->chunks, LENT_FRONT + lent.before + LENT_BEHIND);
+    if (own == NULL)
+        return false;
+    memcpy(own->data, &lent, sizeof lent);
+    memcpy(own->data + LENT_FRONT, writer->start, lent.before);
+    push_out(link);
+    set_out(link, own);
+    writer->at = own->data + LENT_FRONT + lent.before;
+    writer->end = own->data + own->size;
+    writer->start = (uint8_t *)((uintptr_t)writer->at - lent.before - size);
+    writer->room = &lent_room;
+    return true;
+}
+
+const nt_writer_room nt_link_room = {.grow = grow, .lend = lend};
+static const nt_writer_room lent_room = {.grow = grow, .settle = settle};
 
 bool nt_link_begin_slowly(netron_link *link, nt_writer *writer)
 {
@@ -132,6 +227,8 @@ static void sent_message(netron_link *link, uint8_t *end)
     nt_loop_flush_later(link->loop, &link->flush);
 }
 
+static netron_err end_lent(netron_link *link, nt_writer *writer, size_t size, bool is_text);
+
 netron_err nt_link_end_slowly(netron_link *link, nt_writer *writer, bool is_text)
 {
     if (writer->err != NETRON_OK)
@@ -141,6 +238,12 @@ netron_err nt_link_end_slowly(netron_link *link, nt_writer *writer, bool is_text
         return nt_fail(NETRON_TOO_LARGE,
             "the message is over %zu bytes: send less at once, or raise max_message_bytes",
             link->limits->max_message_bytes);
+    if (writer->room == &lent_room) {
+        if (may_write_now(link))
+            return end_lent(link, writer, size, is_text);
+        if (!settle(writer))
+            return writer->err;
+    }
     if (link->scheme->framing == NETRON_FRAMING_WEBSOCKET) {
         if (size > NT_WS_SMALL_MAX && !nt_room(writer, HEAD_MOVE_MAX))
             return writer->err;
@@ -245,6 +348,82 @@ static bool write_batch(netron_link *link)
         return false;
     forget_written(link);
     return true;
+}
+
+/* ---- bytes that were lent ---- */
+
+/* `taken` bytes of what waited have gone. Returns what is left of `taken`. */
+static size_t forget_queue(netron_link *link, size_t taken)
+{
+    while (link->queue != NULL) {
+        nt_chunk *chunk = link->queue;
+        size_t size = chunk->to - chunk->from;
+        size_t part = taken < size ? taken : size;
+        chunk->from += part;
+        link->unsent -= part;
+        link->early_sent += part;
+        taken -= part;
+        if (part < size)
+            break;
+        link->queue = chunk->next;
+        nt_chunk_unref(&link->loop->chunks, chunk);
+    }
+    return taken;
+}
+
+/* What the transport did not take is copied; until it has, writers wait: what they lend would be copied
+ * as well. */
+static void keep_rest(netron_link *link, const netron_bytes *parts, size_t size, size_t taken)
+{
+    nt_chunk *rest = nt_chunk_take(&link->loop->chunks, size - taken);
+    nt_chunk_unref(&link->loop->chunks, link->out);
+    link->out = NULL;
+    if (rest == NULL) {
+        nt_link_abort(link, NETRON_NO_MEMORY, "no memory for what the transport does not take yet");
+        return;
+    }
+    join_parts(rest->data, parts, LENT_PARTS, taken);
+    set_out(link, rest);
+    link->plain = size - taken;
+    link->is_full = true;
+    sent_message(link, rest->data + (size - taken));
+    if (!link->is_writing)
+        (void)write_batch(link);
+}
+
+/* Write all that waits and the message while what it was lent is still there. */
+static netron_err end_lent(netron_link *link, nt_writer *writer, size_t size, bool is_text)
+{
+    netron_bytes parts[PARTS_MAX];
+    size_t count = 0, taken = 0;
+    for (const nt_chunk *chunk = link->queue; chunk != NULL; chunk = chunk->next)
+        parts[count++] = (netron_bytes){chunk->data + chunk->from, chunk->to - chunk->from};
+    netron_bytes *message = parts + count;
+    count += message_parts(writer, message);
+    uint8_t *start = link->out->data + LENT_FRONT, *head = start - sizeof(uint32_t);
+    if (link->scheme->framing == NETRON_FRAMING_WEBSOCKET)
+        head = nt_ws_put_head(start, size, is_text);
+    else
+        nt_length_finish(link, start, size);
+    message[0] = (netron_bytes){head, message[0].size + (size_t)(start - head)};
+    size += (size_t)(start - head);
+    link->in_transport = true;
+    netron_err err = link->scheme->ops->try_write(link, parts, count, &taken);
+    link->in_transport = false;
+    if (err != NETRON_OK) {
+        nt_link_abort(link, err, "the connection broke while writing");
+        return NETRON_OK; /* as if it had broken when the turn ends */
+    }
+    link->bytes_out += taken;
+    taken = forget_queue(link, taken);
+    if (link->queue == NULL && taken == size) {
+        nt_chunk_unref(&link->loop->chunks, link->out);
+        link->out = NULL;
+        nt_loop_flush_later(link->loop, &link->flush);
+    } else {
+        keep_rest(link, message, size, taken);
+    }
+    return NETRON_OK;
 }
 
 /* Without framing each message is a write of its own; the length before it is ours and stays. */

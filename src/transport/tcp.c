@@ -247,6 +247,7 @@ const netron_transport_ops nt_tcp_ops = {
     .stop = nt_uv_stop,
     .connect = tcp_connect,
     .write = nt_uv_write,
+    .try_write = nt_uv_try_write,
     .pause = nt_uv_pause,
     .close = tcp_close,
 };

@@ -131,6 +131,7 @@ const netron_transport_ops nt_unix_ops = {
     .stop = nt_uv_stop,
     .connect = unix_connect,
     .write = nt_uv_write,
+    .try_write = nt_uv_try_write,
     .pause = nt_uv_pause,
     .close = nt_uv_close,
 };

@@ -106,6 +106,10 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     nt_uv_stream *s = handle->data;
     void *at = NULL;
     (void)suggested;
+    if (NT_UNLIKELY(s->link->has_enough)) {
+        *buf = uv_buf_init(NULL, 0); /* libuv reads on when the loop has been polled again */
+        return;
+    }
     size_t room = netron_link_room(s->link, &at);
     *buf = uv_buf_init(at, (unsigned)(room > INT32_MAX ? INT32_MAX : room));
 }
@@ -113,10 +117,18 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 {
     nt_uv_stream *s = stream->data;
-    (void)buf;
-    if (size >= 0)
+    const bool *until = s->link->loop->until;
+    if (s->link->has_enough && size == UV_ENOBUFS) {
+        s->link->has_enough = false;
+        return;
+    }
+    if (size >= 0) {
         netron_link_received(s->link, NULL, (size_t)size);
-    else if (size == UV_EOF)
+        /* libuv would read up to 32 times before main gets what it waits for: that is taken first, while
+         * it is in the near caches. */
+        s->link->has_enough =
+            s->link->bulk != 0 && until != NULL && *until && (size_t)size == buf->len;
+    } else if (size == UV_EOF)
         nt_uv_fail(s, NETRON_OK, "the far end closed the connection");
     else if (size == UV_ENOBUFS)
         nt_uv_fail(s, NETRON_TOO_MANY,
@@ -220,25 +232,47 @@ static netron_err write_later(nt_uv_stream *s, int fd, const struct iovec *parts
     return rc == 0 ? NETRON_OK : nt_fail(nt_uv_err(rc), "%s", uv_strerror(rc));
 }
 
+/* Send what the socket takes now. What it has not taken is left[*first] and those behind it. */
+static netron_err write_now(nt_uv_stream *s, const netron_bytes *parts, size_t count, uv_os_fd_t *fd,
+    struct iovec left[BUFS_MAX], size_t *first)
+{
+    *first = 0;
+    if (count > BUFS_MAX)
+        return nt_fail(NETRON_INTERNAL, "too many parts in one write");
+    for (size_t i = 0; i < count; i++)
+        left[i] = (struct iovec){(void *)(uintptr_t)parts[i].data, parts[i].size};
+    int rc = uv_fileno(&s->u.handle, fd);
+    if (rc == 0)
+        rc = send_parts(*fd, left, first, count);
+    if (rc != 0)
+        return nt_fail(nt_uv_err(rc), "%s", uv_strerror(rc));
+    if (*first == count)
+        drop_rest(s);
+    return NETRON_OK;
+}
+
 netron_err nt_uv_write(netron_link *link, const netron_bytes *parts, size_t count, bool *done)
 {
     nt_uv_stream *s = netron_link_data(link);
     struct iovec left[BUFS_MAX];
     uv_os_fd_t fd;
-    size_t first = 0;
-    if (count > BUFS_MAX)
-        return nt_fail(NETRON_INTERNAL, "too many parts in one write");
-    for (size_t i = 0; i < count; i++)
-        left[i] = (struct iovec){(void *)(uintptr_t)parts[i].data, parts[i].size};
-    int rc = uv_fileno(&s->u.handle, &fd);
-    if (rc == 0)
-        rc = send_parts(fd, left, &first, count);
-    if (rc != 0)
-        return nt_fail(nt_uv_err(rc), "%s", uv_strerror(rc));
+    size_t first;
+    NETRON_TRY(write_now(s, parts, count, &fd, left, &first));
     *done = first == count;
-    if (!*done)
-        return write_later(s, fd, left + first, count - first);
-    drop_rest(s);
+    return *done ? NETRON_OK : write_later(s, fd, left + first, count - first);
+}
+
+netron_err nt_uv_try_write(netron_link *link, const netron_bytes *parts, size_t count, size_t *taken)
+{
+    struct iovec left[BUFS_MAX];
+    uv_os_fd_t fd;
+    size_t first, size = 0;
+    NETRON_TRY(write_now(netron_link_data(link), parts, count, &fd, left, &first));
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].size;
+    for (; first < count; first++)
+        size -= left[first].iov_len;
+    *taken = size;
     return NETRON_OK;
 }
 

@@ -17,6 +17,8 @@ typedef struct nt_uv_stream {
 
 /* The slots of netron_transport_ops that do not depend on the kind of socket. */
 netron_err nt_uv_write(netron_link *link, const netron_bytes *parts, size_t count, bool *done);
+netron_err nt_uv_try_write(netron_link *link, const netron_bytes *parts, size_t count,
+    size_t *taken);
 void nt_uv_pause(netron_link *link, bool paused);
 void nt_uv_close(netron_link *link);
 

@@ -202,6 +202,16 @@ uint8_t *nt_ws_finish(netron_link *link, uint8_t *start, size_t size, bool is_te
     return start + size;
 }
 
+uint8_t *nt_ws_put_head(uint8_t *end, size_t size, bool is_text)
+{
+    uint8_t head[NT_WS_HEADER_MAX];
+    nt_ws_header header = {
+        .fin = true, .opcode = is_text ? NT_WS_TEXT : NT_WS_BINARY, .payload = size};
+    size_t head_size = nt_ws_header_write(head, &header);
+    memcpy(end - head_size, head, head_size);
+    return end - head_size;
+}
+
 static void send_control(netron_link *link, uint8_t opcode, const void *data, size_t size)
 {
     uint8_t frame[NT_WS_HEADER_MAX + NT_WS_CONTROL_MAX];

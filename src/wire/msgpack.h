@@ -28,6 +28,20 @@ enum {
 
 enum { NT_DEPTH_DEFAULT = 64, NT_VIEW_MIN = 512 };
 
+enum { NT_LEND_MIN = 32 * 1024 /* text and bytes of so many are lent, where that is possible */ };
+
+/* What a writer writes into. */
+typedef struct nt_writer_room {
+    /* Room for `size` more bytes. False: writer->err says why. */
+    bool (*grow)(nt_writer *writer, size_t size);
+    /* Take these bytes into the message without a copy: they stay the caller's and unchanged until it ends.
+     * False: they are to be copied. NULL: always. */
+    bool (*lend)(nt_writer *writer, const void *data, size_t size);
+    /* Copy what was lent, so that the whole message lies from start to at. NULL: nothing was. False:
+     * writer->err says why. */
+    bool (*settle)(nt_writer *writer);
+} nt_writer_room;
+
 /* Bytes of a value that its first byte tells all about, as numbers and booleans are; 0 for all others,
  * nil among them. Such a value of that size needs no further check. */
 extern const uint8_t nt_plain_sizes[256];

@@ -14,11 +14,11 @@ bool netron_abi_room(nt_writer *writer, size_t size)
         return true;
     if (writer->err != NETRON_OK)
         return false;
-    if (writer->grow == NULL) {
+    if (writer->room == NULL) {
         writer->err = NETRON_TOO_LARGE;
         return false;
     }
-    if (writer->grow(writer, size))
+    if (writer->room->grow(writer, size))
         return true;
     /* No more bytes are taken after the first failure, however small. */
     writer->end = writer->at;
@@ -59,7 +59,8 @@ static bool grow_heap(nt_writer *writer, size_t size)
 
 void nt_writer_heap(nt_writer *writer, size_t limit)
 {
-    *writer = (nt_writer){.grow = grow_heap, .owner = (void *)(uintptr_t)limit};
+    static const nt_writer_room heap = {.grow = grow_heap};
+    *writer = (nt_writer){.room = &heap, .owner = (void *)(uintptr_t)limit};
 }
 
 void nt_writer_free(nt_writer *writer)
@@ -74,6 +75,14 @@ void nt_put_raw(nt_writer *writer, const void *data, size_t size)
         return;
     memcpy(writer->at, data, size);
     writer->at += size;
+}
+
+static void put_body(nt_writer *writer, const void *data, size_t size)
+{
+    if (size >= NT_LEND_MIN && writer->err == NETRON_OK && writer->room != NULL &&
+        writer->room->lend != NULL && writer->room->lend(writer, data, size))
+        return;
+    nt_put_raw(writer, data, size);
 }
 
 static void put_byte(nt_writer *writer, uint8_t byte)
@@ -205,7 +214,7 @@ void netron_abi_put_str(nt_writer *writer, netron_str value)
         put_tagged(writer, 0xda, value.size, 2);
     else
         put_tagged(writer, 0xdb, value.size, 4);
-    nt_put_raw(writer, value.data, value.size);
+    put_body(writer, value.data, value.size);
 }
 
 void nt_put_text(nt_writer *writer, const char *text)
@@ -223,7 +232,7 @@ void netron_abi_put_bytes(nt_writer *writer, netron_bytes value)
         put_tagged(writer, 0xc5, value.size, 2);
     else
         put_tagged(writer, 0xc6, value.size, 4);
-    nt_put_raw(writer, value.data, value.size);
+    put_body(writer, value.data, value.size);
 }
 
 void netron_abi_put_date(nt_writer *writer, netron_date value)
@@ -279,8 +288,17 @@ void netron_abi_put_bad_enum(nt_writer *writer, const char *type, int value)
 /* Room for the largest head, taken back when the size is known. */
 enum { EXT_HEAD_MAX = 6 };
 
+/* Places are found again by their distance from the start, so nothing lent may lie between. */
+static void settle(nt_writer *writer)
+{
+    if (writer->room != NULL && writer->room->settle != NULL && writer->err == NETRON_OK &&
+        !writer->room->settle(writer))
+        writer->end = writer->at;
+}
+
 size_t nt_ext_begin(nt_writer *writer)
 {
+    settle(writer);
     size_t begin = nt_writer_size(writer);
     if (nt_room(writer, EXT_HEAD_MAX))
         writer->at += EXT_HEAD_MAX;
@@ -315,6 +333,7 @@ static size_t ext_head(uint8_t head[EXT_HEAD_MAX], size_t size, uint8_t type)
 
 void nt_ext_end(nt_writer *writer, size_t begin, uint8_t type)
 {
+    settle(writer);
     if (writer->err != NETRON_OK)
         return;
     uint8_t *from = writer->start + begin;

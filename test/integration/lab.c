@@ -5,8 +5,8 @@
 
 NETRON_FIELD(lab, serial);
 NETRON_FIELD(lab, level);
-NETRON_PROVIDE(lab, add, text, blob, nap, refuse, count, open_counts, ask_home, say, serial, level,
-    said);
+NETRON_PROVIDE(lab, add, text, blob, nap, refuse, count, pages, open_counts, ask_home, say, serial,
+    level, said);
 NETRON_PROVIDE(home, greet, visitors);
 
 netron_err lab_expose(netron *node, lab__self *self)
@@ -76,6 +76,32 @@ netron_err lab__count_impl(netron_ctx *ctx, lab__self *self, uint32_t n, uint32_
                            : lab__count_yield(out, i);
     self->open--;
     self->ended_with = err;
+    return err;
+}
+
+size_t lab_page(uint32_t i, uint8_t *first)
+{
+    static const size_t sizes[] = {9, 5000, 33000, 65536, 70000, LAB_PAGE_MAX, 65536, 1};
+    *first = (uint8_t)(i * 7 + 1);
+    return sizes[i % (sizeof sizes / sizeof *sizes)];
+}
+
+netron_err lab__pages_impl(netron_ctx *ctx, lab__self *self, uint32_t n, lab__pages_out *out)
+{
+    netron_err err = NETRON_OK;
+    uint8_t *page = netron_alloc(ctx, LAB_PAGE_MAX);
+    (void)self;
+    if (page == NULL)
+        return NETRON_NO_MEMORY;
+    for (uint32_t i = 0; i < n && err == NETRON_OK; i++) {
+        uint8_t first;
+        size_t size = lab_page(i, &first);
+        for (size_t k = 0; k < size; k++)
+            page[k] = (uint8_t)(first + k / 100);
+        err = lab__pages_yield(out, (netron_bytes){page, size});
+        /* It is ours again. */
+        memset(page, 0xee, size);
+    }
     return err;
 }
 

@@ -103,4 +103,4 @@ static void pair_stop(netron_listener *listener)
     netron_listener_closed(listener);
 }
 const netron_transport_ops pair_transport = {NETRON_FRAMING_LENGTH, pair_listen, pair_stop,
-    pair_connect, pair_write, pair_pause, pair_close};
+    pair_connect, pair_write, pair_pause, pair_close, NULL};

@@ -163,6 +163,60 @@ static void test_stream_comes_in_order_to_its_end(void **state)
     assert_int_equal(next, 20000);
 }
 
+static void check_page(netron_bytes page, uint32_t i)
+{
+    uint8_t first;
+    const uint8_t *at = page.data;
+    assert_int_equal(page.size, lab_page(i, &first));
+    for (size_t k = 0; k < page.size; k++)
+        if (at[k] != (uint8_t)(first + k / 100))
+            fail_msg("page %u is wrong at byte %zu", (unsigned)i, k);
+}
+
+/* The reader does other things in between: much is under way, on both sides and in the sockets. */
+static void test_pages_come_whole_to_a_slow_reader_while_calls_go_on(void **state)
+{
+    fixture *f = *state;
+    enum { PAGES = 200 };
+    netron_err err = NETRON_INTERNAL;
+    uint32_t next = 0;
+    netron_each(page, &err, lab_pages(&f->proxy, PAGES)) {
+        int64_t sum;
+        check_page(page, next);
+        if (next % 50 < 6) {
+            CHECK_OK(lab_add(&f->proxy, next, 1, &sum));
+            assert_int_equal(sum, next + 1);
+        }
+        for (int i = 0; next % 40 == 0 && i < 30; i++)
+            CHECK_OK(netron_yield(netron_context(f->client)));
+        check_page(page, next++); /* until the next one */
+    }
+    assert_int_equal(err, NETRON_OK);
+    assert_int_equal(next, PAGES);
+}
+
+static void test_streams_of_pages_run_side_by_side_and_may_be_left(void **state)
+{
+    fixture *f = *state;
+    enum { PAGES = 40 };
+    netron_bytes page;
+    lab__pages_stream left = lab_pages(&f->proxy, 1000), right = lab_pages(&f->proxy, PAGES);
+    for (uint32_t i = 0; i < PAGES; i++) {
+        if (i < PAGES / 2) {
+            assert_true(lab__pages_next(&left, &page));
+            check_page(page, i);
+        } else if (i == PAGES / 2) {
+            CHECK_OK(lab__pages_close(&left));
+        }
+        assert_true(lab__pages_next(&right, &page));
+        check_page(page, i);
+    }
+    assert_false(lab__pages_next(&right, &page));
+    CHECK_OK(lab__pages_close(&right));
+    int64_t sum;
+    CHECK_OK(lab_add(&f->proxy, 1, 2, &sum));
+}
+
 static void test_stream_that_breaks_does_not_look_finished(void **state)
 {
     fixture *f = *state;
@@ -456,6 +510,8 @@ static const struct CMUnitTest tests[] = {
     TEST(test_readonly_property_is_not_written_by_either_end),
     TEST(test_error_crosses_with_code_and_message),
     TEST(test_stream_comes_in_order_to_its_end),
+    TEST(test_pages_come_whole_to_a_slow_reader_while_calls_go_on),
+    TEST(test_streams_of_pages_run_side_by_side_and_may_be_left),
     TEST(test_stream_that_breaks_does_not_look_finished),
     TEST(test_stream_left_early_ends_its_generator_before_the_next_call_is_answered),
     TEST(test_streams_run_side_by_side),
