@@ -65,7 +65,7 @@ typedef struct netron_options {
     uint32_t task_timeout_ms;      /* of tasks served here; default 5000 */
     uint32_t handshake_timeout_ms; /* a connection that has not said who it is; default 10000 */
     uint32_t idle_timeout_ms;      /* a connection that is silent is closed; default 0: never */
-    uint32_t ping_interval_ms;     /* WebSocket ping to a silent connection; default 0: none */
+    uint32_t ping_interval_ms;     /* a silent connection is asked for an answer; default 0: never */
     uint32_t stalled_timeout_ms;   /* a peer that does not read is closed; default 30000 */
 
     /* Of many messages at once the first half is sent while the second half is made, so that both ends

@@ -17,6 +17,7 @@
 #include "service/publish.h"
 #include "service/reference.h"
 #include "service/relay.h"
+#include "service/restore.h"
 
 #include <netron/version.h>
 
@@ -93,19 +94,60 @@ static void end_heard_soon(netron_peer *peer, const char *reason)
         (void)end_heard(&node->peers.ctx, d);
 }
 
-static void on_peer_gone(netron_peer *peer, const char *reason)
+static void on_peer_gone(netron_peer *peer, const char *reason, bool returns)
 {
     netron *node = peer->peers->node;
     NT_INFO(peer->peers->config.log, "%s left (%s): %s", peer->id, peer->address, reason);
     nt_event_forget_peer(peer);
     nt_reference_forget_peer(peer);
     nt_relay_forget_peer(peer);
-    nt_published_forget(node, peer);
+    if (returns)
+        nt_published_lose(node, peer);
+    else
+        nt_published_forget(node, peer);
     nt_query_forget_peer(peer);
     if (peer->is_announced)
         announce_peer(peer, "peer:disconnect");
-    end_heard_soon(peer, reason);
+    if (returns)
+        nt_event_lose(peer);
+    else
+        end_heard_soon(peer, reason);
     nt_node_maybe_stopped(node);
+}
+
+static void on_peer_given_up(netron_peer *peer, const char *reason)
+{
+    nt_published_forget(peer->peers->node, peer);
+    end_heard_soon(peer, reason);
+}
+
+/* The system event peer:state: {peerId, address, state, reason}. */
+static void on_state(netron_peer *peer, const netron_state_change *change)
+{
+    static const char *const names[] = {[NETRON_STATE_CONNECTED] = "connected",
+        [NETRON_STATE_RECONNECTING] = "reconnecting",
+        [NETRON_STATE_RESUMED] = "resumed",
+        [NETRON_STATE_FRESH] = "fresh",
+        [NETRON_STATE_CLOSED] = "closed"};
+    char key[ID_MAX + 8];
+    nt_writer writer;
+    NT_INFO(peer->peers->config.log, "%s (%s): %s %s", peer->id, peer->address,
+        names[change->state], change->reason);
+    (void)snprintf(key, sizeof key, "peer:%s", peer->id);
+    nt_writer_heap(&writer, UINT16_MAX);
+    netron_abi_put_map(&writer, 4);
+    nt_put_text(&writer, "peerId");
+    nt_put_text(&writer, peer->id);
+    nt_put_text(&writer, "address");
+    nt_put_text(&writer, peer->address);
+    nt_put_text(&writer, "state");
+    nt_put_text(&writer, names[change->state]);
+    nt_put_text(&writer, "reason");
+    nt_put_text(&writer, change->reason);
+    if (writer.err == NETRON_OK)
+        nt_event_announce(peer->peers->node, key, "peer:state",
+            (nt_slice){writer.start, nt_writer_size(&writer)});
+    nt_writer_free(&writer);
 }
 
 static void on_session_closed(nt_session *session, netron_err err, const char *reason)
@@ -158,6 +200,10 @@ static void configure(netron *node, const netron_options *o)
     peers->on_peer_gone = on_peer_gone;
     peers->on_listener_closed = on_listener_closed;
     peers->on_unref = on_unref;
+    peers->on_peer_given_up = on_peer_given_up;
+    peers->on_restore = nt_restore;
+    peers->on_state = on_state;
+    peers->spawn = nt_node_spawn;
     uint32_t depth = or_else(o->max_depth, NT_DEPTH_DEFAULT);
     *config = (nt_session_config){.node = node,
         .loop = node->loop,
@@ -227,6 +273,7 @@ static netron_err build(netron *node, const netron_options *options)
     node->crew.on_idle = on_idle;
     nt_list_init(&node->subscriptions);
     nt_list_init(&node->publishing);
+    nt_list_init(&node->unpublished);
     NETRON_TRY(make_id(node, options->id));
     configure(node, options);
     node->cache = calloc(NT_CACHE_SIZE, sizeof *node->cache);
@@ -528,7 +575,13 @@ const char *netron_listening(const netron *node, size_t index)
 
 netron_err netron_connect(netron *node, const char *url, netron_peer **out)
 {
-    return nt_peers_connect(&node->peers, url, out);
+    return nt_peers_connect(&node->peers, url, NULL, out);
+}
+
+netron_err netron_connect_with(netron *node, const char *url, const netron_connect_options *options,
+    netron_peer **out)
+{
+    return nt_peers_connect(&node->peers, url, options, out);
 }
 
 netron_peer *netron_local(netron *node)

@@ -9,7 +9,8 @@
 
 enum {
     /* Existing clients lose an id message that follows the 101 too closely (PROTOCOL.md §2). */
-    ID_DELAY_MS = 10
+    ID_DELAY_MS = 10,
+    PING_IDS = 255 /* below 0x5b000000: no id that looks like JSON */
 };
 
 static void on_timer(nt_timer *timer);
@@ -31,6 +32,8 @@ netron_err nt_session_new(nt_session **out, const nt_session_config *config, voi
     session->id = id;
     session->refs = 1;
     session->timer.fn = on_timer;
+    session->idle_timeout_ms = config->idle_timeout_ms;
+    session->ping_interval_ms = config->ping_interval_ms;
     nt_list_init(&session->requests);
     nt_list_init(&session->waiting);
     nt_loop_timer_start(session->loop, &session->timer, config->handshake_timeout_ms);
@@ -70,31 +73,55 @@ void nt_session_close(nt_session *session, unsigned code, netron_err err, const 
 
 static void watch(nt_session *session)
 {
-    const nt_session_config *config = session->config;
     /* The front looks: it hears more of the peer than home does. */
     if (session->link == NULL || nt_bridge_of(session->link) != NULL)
         return;
-    uint32_t ms = config->idle_timeout_ms;
-    if (config->ping_interval_ms != 0 && (ms == 0 || config->ping_interval_ms < ms))
-        ms = config->ping_interval_ms;
+    uint32_t ms = session->idle_timeout_ms;
+    if (session->ping_interval_ms != 0 && (ms == 0 || session->ping_interval_ms < ms))
+        ms = session->ping_interval_ms;
     if (ms != 0)
         nt_loop_timer_start(session->loop, &session->timer, ms);
 }
 
+/* Browser clients answer no PING packets (PROTOCOL.md §10); WebSocket's own everybody does. */
+static void ping(nt_session *session)
+{
+    nt_writer writer;
+    if (session->link->scheme->framing == NETRON_FRAMING_WEBSOCKET) {
+        nt_ws_send_ping(session->link);
+        return;
+    }
+    /* No call has an id like that: slots count from 1 in its lower bits. */
+    session->last_ping_id = session->last_ping_id < PING_IDS ? session->last_ping_id + 1 : 1;
+    if (!nt_session_begin(session, &writer, session->last_ping_id << NT_SLOT_BITS,
+            NETRON_PACKET_PING | NT_PACKET_IMPULSE))
+        return;
+    nt_put_nil(&writer);
+    (void)nt_session_end(session, &writer);
+}
+
+/* Nobody is there to take a goodbye. */
+static void give_up_silent(nt_session *session)
+{
+    const char *reason = "silent for too long (idle_timeout_ms)";
+    if (session->link->unsent != 0)
+        nt_link_abort(session->link, NETRON_TIMEOUT, reason);
+    else
+        nt_session_close(session, 1000, NETRON_TIMEOUT, reason);
+}
+
 static void look(nt_session *session)
 {
-    const nt_session_config *config = session->config;
     uint64_t now = nt_loop_now(session->loop);
     if (session->is_busy) {
         session->is_busy = false;
         session->last_input_ms = now;
-    } else if (config->idle_timeout_ms != 0 &&
-               now - session->last_input_ms >= config->idle_timeout_ms) {
-        nt_session_close(session, 1000, NETRON_TIMEOUT, "silent for too long (idle_timeout_ms)");
+    } else if (session->idle_timeout_ms != 0 &&
+               now - session->last_input_ms >= session->idle_timeout_ms) {
+        give_up_silent(session);
         return;
-    } else if (config->ping_interval_ms != 0 &&
-               session->link->scheme->framing == NETRON_FRAMING_WEBSOCKET) {
-        nt_ws_send_ping(session->link);
+    } else if (session->ping_interval_ms != 0) {
+        ping(session);
     }
     watch(session);
 }

@@ -103,6 +103,8 @@ struct nt_session {
     char *id;             /* of the peer; "" until it has said it */
     bool has_lent_id;     /* it is the peer's, too, who frees it */
     nt_timer timer;       /* handshake, then keep-alive */
+    uint32_t idle_timeout_ms; /* the config's, or what this connection needs */
+    uint32_t ping_interval_ms;
     uint64_t last_input_ms;
     nt_pending pending;
     nt_idmap readers;     /* nt_stream by id */
@@ -111,6 +113,7 @@ struct nt_session {
     uint32_t last_stream_id; /* of streams written here */
     uint32_t last_asked_id;  /* of streams that the peer is asked to write */
     uint32_t last_packet_id; /* of packets without an answer */
+    uint32_t last_ping_id;
     size_t stream_bytes;     /* unread, in all readers */
     size_t windows;          /* of all readers: how far their writers may be ahead */
 };

@@ -7,6 +7,7 @@
 #include "peer/local.h"
 
 #include "base/error.h"
+#include "peer/reconnect.h"
 #include "wire/fault.h"
 
 #include <stdlib.h>
@@ -47,19 +48,49 @@ static uint32_t timeout_of(const netron_peer *peer, const netron_call_options *o
 
 static netron_err gone(const netron_peer *peer)
 {
-    netron_err err = nt_fail(NETRON_UNAVAILABLE, "the connection to %s (%s) is gone: connect again",
-        netron_peer_id(peer), netron_peer_address(peer));
+    netron_err err = nt_fail(NETRON_UNAVAILABLE, "the connection to %s (%s) is gone: %s",
+        netron_peer_id(peer), netron_peer_address(peer),
+        nt_reconnect_is_on(peer) ? "it is being made again" : "connect again");
     nt_error_last()->executed = NETRON_EXECUTED_NO;
     return err;
 }
 
+/* NETRON_OK: the peer can be called, now or, where calls wait for that, after a while. */
+static netron_err may_call(netron_peer *peer, netron_ctx *ctx, uint32_t timeout_ms)
+{
+    if (NT_LIKELY(peer->is_open) || (peer->is_ready && nt_reconnect_restores(peer)))
+        return NETRON_OK;
+    return nt_reconnect_await(peer, ctx, timeout_ms) ? NETRON_OK : gone(peer);
+}
+
 /* ---- whole requests ---- */
+
+/* What stands before the arguments: the array's head, the definition id and the member's name. */
+static void put_prefix(nt_writer *writer, const nt_remote *remote, unsigned index,
+    nt_request_kind kind)
+{
+    const uint8_t *at = remote->members[index];
+    nt_prefix prefix;
+    memcpy(&prefix, at, sizeof prefix);
+    at += sizeof prefix;
+    if (NT_UNLIKELY(kind != NT_REQUEST_CALL)) {
+        netron_abi_put_list(writer, kind == NT_REQUEST_SET ? 3 : 2);
+        at += prefix.head_size;
+        prefix.size = (uint16_t)(prefix.size - prefix.head_size);
+    }
+    if (NT_LIKELY(nt_room(writer, prefix.size))) {
+        memcpy(writer->at, at, prefix.size);
+        writer->at += prefix.size;
+    }
+}
 
 typedef struct request_args {
     netron_peer *peer;
     netron_ctx *ctx;
     uint8_t type;
     nt_slice payload;
+    const nt_remote *remote; /* what the payload lacks in front is of this one; NULL: nothing */
+    unsigned index;
     uint32_t timeout_ms;
     nt_load_fn load;
     void *result;
@@ -78,14 +109,17 @@ static netron_err request_here(void *arg)
     if (peer->is_local)
         return nt_local_request(peer, a->ctx, a->type, a->payload, timeout_ms, a->load, a->result,
             a->memory, a->local_stream);
-    if (!peer->is_ready || peer->session == NULL)
-        return gone(peer);
+    NETRON_TRY(may_call(peer, a->ctx, timeout_ms));
+    if (a->remote != NULL && a->remote->lost != NETRON_OK)
+        return nt_remote_fail(a->remote);
     NETRON_TRY(nt_ctx_may_wait(a->ctx));
     if (nt_loop_may_run(peer->peers->loop))
         uv_update_time(peer->peers->loop->uv);
     NETRON_TRY(nt_slot_take(peer->session, timeout_ms, &slot));
     netron_err err = NETRON_UNAVAILABLE;
     if (nt_session_begin(peer->session, &writer, slot->id, a->type | NT_PACKET_IMPULSE)) {
+        if (a->remote != NULL)
+            put_prefix(&writer, a->remote, a->index, (nt_request_kind)a->type);
         nt_put_raw(&writer, a->payload.ptr, a->payload.len);
         err = nt_session_end(peer->session, &writer);
     }
@@ -124,25 +158,6 @@ netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_
 /* The call that this thread is encoding: begun and ended without anything in between. */
 static _Thread_local nt_call calling __attribute__((tls_model("initial-exec")));
 
-/* What stands before the arguments: the array's head, the definition id and the member's name. */
-static void put_prefix(nt_writer *writer, const nt_remote *remote, unsigned index,
-    nt_request_kind kind)
-{
-    const uint8_t *at = remote->members[index];
-    nt_prefix prefix;
-    memcpy(&prefix, at, sizeof prefix);
-    at += sizeof prefix;
-    if (NT_UNLIKELY(kind != NT_REQUEST_CALL)) {
-        netron_abi_put_list(writer, kind == NT_REQUEST_SET ? 3 : 2);
-        at += prefix.head_size;
-        prefix.size = (uint16_t)(prefix.size - prefix.head_size);
-    }
-    if (NT_LIKELY(nt_room(writer, prefix.size))) {
-        memcpy(writer->at, at, prefix.size);
-        writer->at += prefix.size;
-    }
-}
-
 static void fail_call(nt_call *call, netron_err err)
 {
     call->err = err;
@@ -158,7 +173,9 @@ static void collect(nt_call *call, nt_remote *remote, unsigned index, nt_request
     call->writer.flags = remote->peer->is_local || netron_peer_has(remote->peer, "int64")
                              ? NT_WRITE_INT64
                              : 0;
-    put_prefix(&call->writer, remote, index, kind);
+    /* Its id may become another with the connection: only the loop's own thread may look. */
+    if (remote->peer->is_local)
+        put_prefix(&call->writer, remote, index, kind);
 }
 
 nt_call *netron_abi_call_begin(const netron_proxy *proxy, unsigned index, nt_request_kind kind)
@@ -180,11 +197,24 @@ nt_call *netron_abi_call_begin(const netron_proxy *proxy, unsigned index, nt_req
         collect(call, remote, index, kind);
         return call;
     }
-    nt_session *session = peer->session;
-    if (!peer->is_ready || session == NULL) {
-        fail_call(call, gone(peer));
-        return call;
+    if (NT_UNLIKELY(!peer->is_open || remote->lost != NETRON_OK)) {
+        /* While it waits, another fiber may use what this call is encoded in. */
+        bool was_open = peer->is_open;
+        netron_err err =
+            may_call(peer, nt_peer_ctx(peer, &proxy->options), timeout_of(peer, &proxy->options));
+        if (err == NETRON_OK && remote->lost != NETRON_OK)
+            err = nt_remote_fail(remote);
+        if (err == NETRON_OK && !was_open && peer->is_open)
+            return netron_abi_call_begin(proxy, index, kind);
+        if (err != NETRON_OK) {
+            call->proxy = proxy;
+            call->slot = NULL;
+            call->session = NULL;
+            fail_call(call, err);
+            return call;
+        }
     }
+    nt_session *session = peer->session;
     nt_loop *loop = peer->peers->loop;
     if (nt_loop_fiber(loop) == NULL && nt_loop_may_run(loop))
         uv_update_time(loop->uv);
@@ -232,6 +262,8 @@ static netron_err await_collected(const nt_call *begun, nt_load_fn load, void *r
             .ctx = is_elsewhere ? &peer->peers->ctx : nt_peer_ctx(peer, options),
             .type = (uint8_t)call->id,
             .payload = {call->writer.start, nt_writer_size(&call->writer)},
+            .remote = peer->is_local ? NULL : call->proxy->remote,
+            .index = call->index,
             .timeout_ms = timeout_of(peer, options),
             .load = load,
             .result = result,

@@ -30,6 +30,7 @@ struct netron_peer {
     nt_session *session; /* NULL: local, or gone */
     bool is_local;
     bool is_ready;       /* the handshake is over */
+    bool is_open;        /* calls may be made: is_ready, and what a reconnect restores is restored */
     bool is_dialled;
     bool is_announced;   /* peer:connect has been told */
     bool is_mute;        /* it left an event unanswered: nobody waits for its answers any more */
@@ -39,6 +40,7 @@ struct netron_peer {
     char *address;
     char *id;
     nt_wait *wait;       /* the connect that waits for it */
+    struct nt_reconnect *reconnect; /* dialled, to come back (reconnect.h); else NULL */
     nt_map remotes;      /* nt_remote by definition id and contract */
     nt_map names;        /* nt_remote in use, by the name that was asked for */
     nt_self_calls *self_calls; /* of the local peer; else NULL */
@@ -65,7 +67,15 @@ struct nt_peers {
     bool is_closing;
     nt_dealer *dealer;   /* deals accepted connections to several loops; NULL: there is one */
     void (*on_peer)(netron_peer *peer);      /* ready */
-    void (*on_peer_gone)(netron_peer *peer, const char *reason);
+    /* The connection is gone; `returns`: another one is tried. */
+    void (*on_peer_gone)(netron_peer *peer, const char *reason, bool returns);
+    /* One that was to come back does not. */
+    void (*on_peer_given_up)(netron_peer *peer, const char *reason);
+    /* It is back: have nt_reconnect_restored() called when what it had is there again. */
+    void (*on_restore)(netron_peer *peer);
+    void (*on_state)(netron_peer *peer, const netron_state_change *change);
+    /* Run fn(ctx, arg) on a fiber that the node waits for before it has stopped. */
+    netron_err (*spawn)(netron *node, netron_err (*fn)(netron_ctx *ctx, void *arg), void *arg);
     void (*on_listener_closed)(nt_peers *peers);
     void (*on_unref)(netron_peer *peer, const char *id); /* a local reference is given back */
 };
@@ -73,8 +83,9 @@ struct nt_peers {
 void nt_peers_init(nt_peers *peers, netron *node, nt_loop *loop);
 void nt_peers_fini(nt_peers *peers);
 
-/* Dial. See netron_connect(). */
-NETRON_MUST_CHECK netron_err nt_peers_connect(nt_peers *peers, const char *url, netron_peer **out);
+/* Dial. See netron_connect_with(). */
+NETRON_MUST_CHECK netron_err nt_peers_connect(nt_peers *peers, const char *url,
+    const netron_connect_options *options, netron_peer **out);
 /* Listen on one more address. */
 NETRON_MUST_CHECK netron_err nt_peers_listen(nt_peers *peers, const char *url);
 /* Begin closing every listener and connection. */
@@ -127,6 +138,9 @@ struct nt_remote {
     netron_peer *peer;
     char *key;            /* in peer->remotes */
     char *id;             /* definition id */
+    char *wanted;         /* what it was asked for by; NULL: the peer returned it, and it has no name */
+    netron_err lost;      /* it did not come back with the connection: why */
+    uint32_t epoch;       /* of the connection that the id is of (reconnect.h) */
     uint32_t uses;        /* proxies */
     uint32_t returned;    /* times that the peer returned it: references to give back */
     const nt_contract *contract; /* what `members` are of */
@@ -141,6 +155,16 @@ struct nt_remote {
  * that of a typed proxy, or NULL. NETRON_NOT_FOUND: the service lacks a member of it. */
 NETRON_MUST_CHECK netron_err nt_remote_get(netron_peer *peer, const netron_value *definition,
     const nt_contract *contract, nt_remote **out);
+/* The remote was asked for by this name: it can be asked for again. */
+NETRON_MUST_CHECK netron_err nt_remote_keep_name(nt_remote *remote, const char *wanted);
+/* The error of a call to a remote that is lost. */
+netron_err nt_remote_fail(const nt_remote *remote);
+/* One that was not looked at since the connection came back, or NULL. */
+nt_remote *nt_remote_stale(const netron_peer *peer, uint32_t epoch);
+/* Those that were not found, but may be, are looked at anew. */
+void nt_remotes_doubt(netron_peer *peer);
+/* The definition it has on the new connection: proxies go on with it. */
+NETRON_MUST_CHECK netron_err nt_remote_rebind(nt_remote *remote, const netron_value *definition);
 /* One use less; the last one tells the peer (task unref_service). */
 void nt_remote_release(nt_remote *remote);
 void nt_remotes_free(netron_peer *peer);

@@ -42,6 +42,8 @@ static netron_err send_request(const nt_remote *remote, netron_operation operati
     netron_value ignored;
     nt_writer writer;
     netron_scope own = {0};
+    if (remote->lost != NETRON_OK && peer->is_open)
+        return nt_remote_fail(remote);
     netron_scope *memory = nt_peer_memory(peer, options);
     nt_writer_heap(&writer, peer->peers->config.link.max_message_bytes);
     if (netron_peer_has(peer, "int64"))

@@ -32,6 +32,7 @@ struct netron {
     nt_map published; /* nt_published by the definition id that another node gave */
     nt_list publishing; /* nt_publishing: those that other nodes have not answered yet */
     uint64_t last_publishing; /* its number */
+    nt_list unpublished; /* what was published on peers whose connections are to come back */
     uint64_t generation; /* changes with every change of those two */
     nt_cached *cache;
     nt_reader plain; /* config.plain */
