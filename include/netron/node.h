@@ -41,6 +41,14 @@ typedef enum netron_log_level {
     NETRON_LOG_DEBUG
 } netron_log_level;
 
+/* Whom a node tells who is connected to it (netron_list_peers()). Behind a proxy or a tunnel on the same
+ * machine everybody comes from this machine. */
+typedef enum netron_introspection {
+    NETRON_INTROSPECTION_MACHINE, /* connections from 127.0.0.0/8 and ::1, unix: and memory: */
+    NETRON_INTROSPECTION_NONE,
+    NETRON_INTROSPECTION_ALL
+} netron_introspection;
+
 /* Takes one line without a newline. Runs on the loop's thread, with several loops on that of any of
  * them, at the same time; must not call netron. */
 typedef void (*netron_log_fn)(void *user, netron_log_level level, const char *line);
@@ -92,6 +100,7 @@ typedef struct netron_options {
     size_t stack_bytes;         /* of a fiber; default 256 KiB, more under sanitizers */
 
     const char *allow_remote_expose; /* names that peers may publish here, "*": all; NULL: none */
+    netron_introspection introspection; /* who may ask for the list of peers; default: this machine */
 } netron_options;
 
 /* Create a node. `options` may be NULL and is not kept. NULL on failure: netron_last_error() says

@@ -80,6 +80,25 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_connect_with(netron *node, const 
 /* The connected peer with this id, or NULL. Of several with one id it is the first that came. */
 NETRON_API netron_peer *netron_peer_find(netron *node, const char *id);
 
+/* Who made a connection: the other end (IN), or this one (OUT). */
+typedef enum netron_direction {
+    NETRON_DIRECTION_NONE, /* of a local peer; in a filter: any */
+    NETRON_DIRECTION_IN,
+    NETRON_DIRECTION_OUT
+} netron_direction;
+
+/* Which peers are meant: those that have all that is not NULL or 0. */
+typedef struct netron_peer_filter {
+    const char *id;
+    const char *address; /* as netron_peer_address() says it; of IN the host alone will do */
+    netron_direction direction;
+} netron_peer_filter;
+
+/* The connected peer that came next after `after` (NULL: the first) and passes the filter (NULL: any
+ * does), or NULL. Borrowed: nothing may wait between two calls, or the peer may be gone. */
+NETRON_API netron_peer *netron_peer_next(netron *node, const netron_peer_filter *filter,
+    netron_peer *after);
+
 /* This node as a peer. Borrowed; never NULL. */
 NETRON_API netron_peer *netron_local(netron *node);
 
@@ -96,6 +115,10 @@ NETRON_API const char *netron_peer_address(const netron_peer *peer);
 /* True when calls can be made now. */
 NETRON_API bool netron_peer_is_connected(const netron_peer *peer);
 NETRON_API netron *netron_peer_node(const netron_peer *peer);
+NETRON_API netron_direction netron_peer_direction(const netron_peer *peer);
+/* When the connection was ready, in milliseconds since 1970-01-01 UTC; 0: never yet, and of a local
+ * peer. */
+NETRON_API int64_t netron_peer_since_ms(const netron_peer *peer);
 /* True when the peer announced the extension (docs/protocol.md, "Extensions"). */
 NETRON_API bool netron_peer_has(const netron_peer *peer, const char *extension);
 
@@ -110,6 +133,13 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_describe(netron_peer *peer, const
  * node, which cannot list. Suspends. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_list_services(netron_peer *peer,
     netron_scope *scope, netron_value *services);
+
+/* Who is connected to a peer (or to this node: netron_local()): a list of {id, address, direction "in" or
+ * "out", since (a date), extensions, services: what each has published there, as "name@version"}.
+ * NETRON_FORBIDDEN: it does not tell us (option introspection), NETRON_UNSUPPORTED: an existing
+ * TypeScript node, which cannot. Suspends. */
+NETRON_API NETRON_MUST_CHECK netron_err netron_list_peers(netron_peer *peer, netron_scope *scope,
+    netron_value *peers);
 
 /* Call a method by name. Arguments are checked against the definition before they leave. `args` is
  * a list value. The result lives in `options->scope`, which is required. Suspends. */

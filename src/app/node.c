@@ -41,16 +41,21 @@ const char *netron_version(void)
 
 /* ---- peers that come and go ---- */
 
-static void announce_peer(netron_peer *peer, const char *name)
+/* `reason`: why it left, or NULL. */
+static void announce_peer(netron_peer *peer, const char *name, const char *reason)
 {
     netron *node = peer->peers->node;
     char key[ID_MAX + 8];
     nt_writer writer;
     (void)snprintf(key, sizeof key, "peer:%s", peer->id);
     nt_writer_heap(&writer, UINT16_MAX);
-    netron_abi_put_map(&writer, 1);
+    netron_abi_put_map(&writer, reason != NULL ? 2 : 1);
     nt_put_text(&writer, "peerId");
     nt_put_text(&writer, peer->id);
+    if (reason != NULL) {
+        nt_put_text(&writer, "reason");
+        nt_put_text(&writer, reason);
+    }
     if (writer.err == NETRON_OK)
         nt_event_announce(node, key, name, (nt_slice){writer.start, nt_writer_size(&writer)});
     nt_writer_free(&writer);
@@ -60,7 +65,7 @@ static void on_peer(netron_peer *peer)
 {
     peer->is_announced = true;
     NT_INFO(peer->peers->config.log, "%s connected (%s)", peer->id, peer->address);
-    announce_peer(peer, "peer:connect");
+    announce_peer(peer, "peer:connect", NULL);
 }
 
 typedef struct departure {
@@ -107,7 +112,7 @@ static void on_peer_gone(netron_peer *peer, const char *reason, bool returns)
         nt_published_forget(node, peer);
     nt_query_forget_peer(peer);
     if (peer->is_announced)
-        announce_peer(peer, "peer:disconnect");
+        announce_peer(peer, "peer:disconnect", reason);
     if (returns)
         nt_event_lose(peer);
     else
@@ -193,6 +198,7 @@ static void configure(netron *node, const netron_options *o)
         .user = o->log_user,
         .level = o->log_level != NETRON_LOG_DEFAULT ? o->log_level : NETRON_LOG_WARN};
     node->task_timeout_ms = or_else(o->task_timeout_ms, 5000);
+    node->introspection = o->introspection;
     node->max_subscriptions = or_else(o->max_subscriptions, 1000);
     peers->call_timeout_ms = or_else(o->call_timeout_ms, 5000);
     peers->most = or_else(o->max_peers, 100000);
@@ -587,35 +593,6 @@ netron_err netron_connect_with(netron *node, const char *url, const netron_conne
 netron_peer *netron_local(netron *node)
 {
     return &node->peers.local;
-}
-
-typedef struct find_args {
-    netron *node;
-    const char *id;
-    netron_peer *found;
-} find_args;
-
-static netron_err find_here(void *arg)
-{
-    find_args *a = arg;
-    NT_LIST_FOREACH(at, &a->node->peers.list) {
-        netron_peer *peer = NT_ITEM(at, netron_peer, link);
-        if (peer->is_ready && strcmp(peer->id, a->id) == 0) {
-            a->found = peer;
-            break;
-        }
-    }
-    return NETRON_OK;
-}
-
-netron_peer *netron_peer_find(netron *node, const char *id)
-{
-    find_args args = {node, id, NULL};
-    if (nt_is_elsewhere(node->loop))
-        (void)nt_run_there(node->loop, find_here, &args);
-    else
-        (void)find_here(&args);
-    return args.found;
 }
 
 netron_err netron_transport_add(netron *node, const char *scheme,

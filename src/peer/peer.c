@@ -72,7 +72,7 @@ static netron_err make_peer(nt_peers *peers, const char *address, bool is_dialle
     peer->peers = peers;
     peer->address = copy;
     peer->id = id;
-    peer->is_dialled = is_dialled;
+    peer->is_dialled = peer->was_dialled = is_dialled;
     netron_err err = nt_session_new(&peer->session, &peers->config, peer, !is_dialled);
     if (err != NETRON_OK) {
         free(copy);
@@ -161,6 +161,7 @@ void nt_peer_on_ready(nt_session *session)
     session->has_lent_id = true;
     peer->extensions = session->extensions;
     peer->is_ready = true;
+    peer->since_ms = nt_wall_ms();
     peer->is_open = !nt_reconnect_on_ready(peer);
     if (peer->wait != NULL)
         nt_wait_end(peer->wait, NETRON_OK);
@@ -374,6 +375,18 @@ const char *netron_peer_address(const netron_peer *peer)
 bool netron_peer_is_connected(const netron_peer *peer)
 {
     return peer->is_open;
+}
+
+int64_t netron_peer_since_ms(const netron_peer *peer)
+{
+    return peer->since_ms;
+}
+
+netron_direction netron_peer_direction(const netron_peer *peer)
+{
+    if (peer->is_local)
+        return NETRON_DIRECTION_NONE;
+    return peer->was_dialled ? NETRON_DIRECTION_OUT : NETRON_DIRECTION_IN;
 }
 
 netron *netron_peer_node(const netron_peer *peer)

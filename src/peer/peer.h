@@ -31,7 +31,8 @@ struct netron_peer {
     bool is_local;
     bool is_ready;       /* the handshake is over */
     bool is_open;        /* calls may be made: is_ready, and what a reconnect restores is restored */
-    bool is_dialled;
+    bool is_dialled;     /* the program's, until it disconnects it */
+    bool was_dialled;
     bool is_announced;   /* peer:connect has been told */
     bool is_mute;        /* it left an event unanswered: nobody waits for its answers any more */
     uint32_t extensions; /* both sides announced; stays when it is gone */
@@ -39,6 +40,7 @@ struct netron_peer {
     uint32_t probe;      /* id of an event's slot that tells when a mute one answers again; 0: none */
     char *address;
     char *id;
+    int64_t since_ms;    /* wall clock: the handshake was over */
     nt_wait *wait;       /* the connect that waits for it */
     struct nt_reconnect *reconnect; /* dialled, to come back (reconnect.h); else NULL */
     nt_map remotes;      /* nt_remote by definition id and contract */

@@ -25,6 +25,7 @@ struct netron {
     char *allow_remote_expose;
     uint32_t task_timeout_ms;
     uint32_t max_subscriptions;
+    netron_introspection introspection;
 
     /* services */
     nt_map stubs;    /* nt_stub by key: name@version, or the bare name */

@@ -156,6 +156,7 @@ void netron_proxy_release(netron_proxy *proxy)
 typedef struct describe_args {
     netron_peer *peer;
     const char *service; /* NULL: list */
+    const char *task;    /* which lists */
     netron_scope *scope;
     netron_value *out;
 } describe_args;
@@ -165,20 +166,22 @@ static netron_err describe_here(void *arg)
     describe_args *a = arg;
     if (a->service != NULL)
         return nt_query(a->peer, a->service, a->scope, a->out);
-    netron_err err =
-        run_text_task(a->peer, "list_services", (netron_str){NULL, 0}, a->scope, a->out);
+    netron_err err = run_text_task(a->peer, a->task, (netron_str){NULL, 0}, a->scope, a->out);
     bool is_base = !a->peer->is_local && a->peer->session != NULL &&
                    a->peer->session->extensions == 0;
     if (err == NETRON_NOT_FOUND && is_base)
         return nt_fail(NETRON_UNSUPPORTED,
-            "%s cannot list its services: name one of them", netron_peer_id(a->peer));
+            strcmp(a->task, "list_services") == 0
+                ? "%s cannot list its services: name one of them"
+                : "%s cannot list its peers",
+            netron_peer_id(a->peer));
     return err;
 }
 
 netron_err netron_describe(netron_peer *peer, const char *service, netron_scope *scope,
     netron_value *definition)
 {
-    describe_args args = {peer, service, scope, definition};
+    describe_args args = {.peer = peer, .service = service, .scope = scope, .out = definition};
     nt_loop *loop = peer->peers->loop;
     return nt_is_elsewhere(loop) ? nt_run_there(loop, describe_here, &args)
                                  : describe_here(&args);
@@ -186,7 +189,15 @@ netron_err netron_describe(netron_peer *peer, const char *service, netron_scope 
 
 netron_err netron_list_services(netron_peer *peer, netron_scope *scope, netron_value *services)
 {
-    describe_args args = {peer, NULL, scope, services};
+    describe_args args = {.peer = peer, .task = "list_services", .scope = scope, .out = services};
+    nt_loop *loop = peer->peers->loop;
+    return nt_is_elsewhere(loop) ? nt_run_there(loop, describe_here, &args)
+                                 : describe_here(&args);
+}
+
+netron_err netron_list_peers(netron_peer *peer, netron_scope *scope, netron_value *peers)
+{
+    describe_args args = {.peer = peer, .task = "list_peers", .scope = scope, .out = peers};
     nt_loop *loop = peer->peers->loop;
     return nt_is_elsewhere(loop) ? nt_run_there(loop, describe_here, &args)
                                  : describe_here(&args);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "service/events.h"
+#include "service/peers.h"
 #include "service/reference.h"
 #include "service/relay.h"
 
@@ -208,6 +209,7 @@ static const struct {
     {"invalidate_cache", invalidate_cache},
     {"abilities", abilities},
     {"list_services", list_services},
+    {"list_peers", nt_peers_list},
 };
 
 enum { CORE_COUNT = sizeof core / sizeof *core };
