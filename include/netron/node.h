@@ -99,6 +99,10 @@ typedef struct netron_options {
     uint32_t max_streams;       /* per peer and direction; default 1000 */
     size_t stack_bytes;         /* of a fiber; default 256 KiB, more under sanitizers */
 
+    size_t resume_window_bytes; /* per connection that can be resumed: sent and not acknowledged; default
+                                 * 1 MiB */
+    uint32_t resume_timeout_ms; /* how long a session waits for its next connection; default 60000 */
+
     const char *allow_remote_expose; /* names that peers may publish here, "*": all; NULL: none */
     netron_introspection introspection; /* who may ask for the list of peers; default: this machine */
 } netron_options;

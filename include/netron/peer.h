@@ -47,6 +47,10 @@ typedef struct netron_state_change {
     const char *reason;  /* of the same; else "". Borrowed during the call */
     uint32_t attempts;   /* that were made since it broke */
     uint32_t unrestored; /* FRESH: services, subscriptions and proxies that are tried again later */
+    uint64_t lost_out;   /* FRESH instead of RESUMED: packets sent from here that the peer has not
+                          * acknowledged, */
+    uint64_t lost_in;    /* and packets of the peer's that it cannot send again; UINT64_MAX: it does not
+                          * know, it has no such session any more */
 } netron_state_change;
 
 /* Told of every change, in order, one after the other, on a fiber; may wait. */
@@ -63,6 +67,11 @@ typedef struct netron_connect_options {
     /* Calls that are made meanwhile wait for the connection, within their time-out. Else they fail at
      * once with NETRON_UNAVAILABLE, executed: no. */
     bool calls_wait;
+    /* With a peer of ours, nothing is lost when it breaks: each end sends again what the other has not got,
+     * calls wait meanwhile, streams go on, and no state is made anew. Where that is impossible (the peer
+     * was restarted, or more was under way than option resume_window_bytes) it comes back FRESH. Means
+     * `reconnect`, too. */
+    bool resume;
     uint32_t first_delay_ms; /* the second attempt's at most; default 100 */
     uint32_t max_delay_ms;   /* any attempt's at most; default 2000 */
     uint32_t keep_alive_ms;  /* nothing was heard for so long, though asked for after half of it: it is

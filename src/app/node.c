@@ -41,23 +41,48 @@ const char *netron_version(void)
 
 /* ---- peers that come and go ---- */
 
-/* `reason`: why it left, or NULL. */
-static void announce_peer(netron_peer *peer, const char *name, const char *reason)
+static void announce_peer(netron_peer *peer, const char *name)
 {
     netron *node = peer->peers->node;
     char key[ID_MAX + 8];
     nt_writer writer;
     (void)snprintf(key, sizeof key, "peer:%s", peer->id);
     nt_writer_heap(&writer, UINT16_MAX);
-    netron_abi_put_map(&writer, reason != NULL ? 2 : 1);
+    netron_abi_put_map(&writer, 1);
     nt_put_text(&writer, "peerId");
     nt_put_text(&writer, peer->id);
-    if (reason != NULL) {
-        nt_put_text(&writer, "reason");
-        nt_put_text(&writer, reason);
-    }
     if (writer.err == NETRON_OK)
         nt_event_announce(node, key, name, (nt_slice){writer.start, nt_writer_size(&writer)});
+    nt_writer_free(&writer);
+}
+
+/* The system event peer:state: {peerId, address, state, reason}. */
+static void on_state(netron_peer *peer, const netron_state_change *change)
+{
+    static const char *const names[] = {[NETRON_STATE_CONNECTED] = "connected",
+        [NETRON_STATE_RECONNECTING] = "reconnecting",
+        [NETRON_STATE_RESUMED] = "resumed",
+        [NETRON_STATE_FRESH] = "fresh",
+        [NETRON_STATE_CLOSED] = "closed"};
+    char key[ID_MAX + 8];
+    nt_writer writer;
+    if (peer->reconnect != NULL)
+        NT_INFO(peer->peers->config.log, "%s (%s): %s %s", peer->id, peer->address,
+            names[change->state], change->reason);
+    (void)snprintf(key, sizeof key, "peer:%s", peer->id);
+    nt_writer_heap(&writer, UINT16_MAX);
+    netron_abi_put_map(&writer, 4);
+    nt_put_text(&writer, "peerId");
+    nt_put_text(&writer, peer->id);
+    nt_put_text(&writer, "address");
+    nt_put_text(&writer, peer->address);
+    nt_put_text(&writer, "state");
+    nt_put_text(&writer, names[change->state]);
+    nt_put_text(&writer, "reason");
+    nt_put_text(&writer, change->reason);
+    if (writer.err == NETRON_OK)
+        nt_event_announce(peer->peers->node, key, "peer:state",
+            (nt_slice){writer.start, nt_writer_size(&writer)});
     nt_writer_free(&writer);
 }
 
@@ -65,7 +90,9 @@ static void on_peer(netron_peer *peer)
 {
     peer->is_announced = true;
     NT_INFO(peer->peers->config.log, "%s connected (%s)", peer->id, peer->address);
-    announce_peer(peer, "peer:connect", NULL);
+    announce_peer(peer, "peer:connect");
+    if (peer->reconnect == NULL)
+        on_state(peer, &(netron_state_change){.state = NETRON_STATE_CONNECTED, .reason = ""});
 }
 
 typedef struct departure {
@@ -112,7 +139,9 @@ static void on_peer_gone(netron_peer *peer, const char *reason, bool returns)
         nt_published_forget(node, peer);
     nt_query_forget_peer(peer);
     if (peer->is_announced)
-        announce_peer(peer, "peer:disconnect", reason);
+        announce_peer(peer, "peer:disconnect");
+    if (peer->reconnect == NULL)
+        on_state(peer, &(netron_state_change){.state = NETRON_STATE_CLOSED, .reason = reason});
     if (returns)
         nt_event_lose(peer);
     else
@@ -124,35 +153,6 @@ static void on_peer_given_up(netron_peer *peer, const char *reason)
 {
     nt_published_forget(peer->peers->node, peer);
     end_heard_soon(peer, reason);
-}
-
-/* The system event peer:state: {peerId, address, state, reason}. */
-static void on_state(netron_peer *peer, const netron_state_change *change)
-{
-    static const char *const names[] = {[NETRON_STATE_CONNECTED] = "connected",
-        [NETRON_STATE_RECONNECTING] = "reconnecting",
-        [NETRON_STATE_RESUMED] = "resumed",
-        [NETRON_STATE_FRESH] = "fresh",
-        [NETRON_STATE_CLOSED] = "closed"};
-    char key[ID_MAX + 8];
-    nt_writer writer;
-    NT_INFO(peer->peers->config.log, "%s (%s): %s %s", peer->id, peer->address,
-        names[change->state], change->reason);
-    (void)snprintf(key, sizeof key, "peer:%s", peer->id);
-    nt_writer_heap(&writer, UINT16_MAX);
-    netron_abi_put_map(&writer, 4);
-    nt_put_text(&writer, "peerId");
-    nt_put_text(&writer, peer->id);
-    nt_put_text(&writer, "address");
-    nt_put_text(&writer, peer->address);
-    nt_put_text(&writer, "state");
-    nt_put_text(&writer, names[change->state]);
-    nt_put_text(&writer, "reason");
-    nt_put_text(&writer, change->reason);
-    if (writer.err == NETRON_OK)
-        nt_event_announce(peer->peers->node, key, "peer:state",
-            (nt_slice){writer.start, nt_writer_size(&writer)});
-    nt_writer_free(&writer);
 }
 
 static void on_session_closed(nt_session *session, netron_err err, const char *reason)
@@ -236,9 +236,18 @@ static void configure(netron *node, const netron_options *o)
         .on_wait = nt_dispatch_on_wait,
         .on_ready = nt_peer_on_ready,
         .on_closed = on_session_closed,
+        .on_parked = nt_peer_on_parked,
+        .on_moved = nt_peer_on_moved,
+        .on_goodbye = nt_peer_on_goodbye,
+        .resumables = &peers->resumables,
         .plain = &node->plain,
         .stats = &node->stats};
     nt_reader_init_empty(&node->plain, NULL);
+    nt_resumables *resumables = &peers->resumables;
+    resumables->window_bytes = size_or_else(o->resume_window_bytes, MIB);
+    resumables->timeout_ms = or_else(o->resume_timeout_ms, 60000);
+    size_t parked = config->link.max_held_bytes / resumables->window_bytes;
+    resumables->parked_most = parked == 0 ? 1 : parked < UINT32_MAX ? (uint32_t)parked : UINT32_MAX;
 }
 
 static netron_err make_id(netron *node, const char *wanted)

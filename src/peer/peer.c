@@ -103,6 +103,7 @@ void nt_peers_init(nt_peers *peers, netron *node, nt_loop *loop)
     nt_list_init(&peers->schemes.schemes);
     nt_list_init(&peers->listeners);
     nt_list_init(&peers->local_requests);
+    nt_list_init(&peers->resumables.parked);
     nt_ctx_init(&peers->ctx, loop, node);
     peers->local.peers = peers;
     peers->local.is_local = true;
@@ -116,6 +117,7 @@ void nt_peers_fini(nt_peers *peers)
         free_peer(NT_ITEM(peers->list.next, netron_peer, link));
     fini_peer(&peers->local);
     nt_registry_fini(&peers->schemes);
+    nt_map_fini(&peers->resumables.by_handle);
     nt_ctx_fini(&peers->ctx);
 }
 
@@ -142,8 +144,10 @@ void nt_peers_close(nt_peers *peers)
         nt_reconnect_stop(peer, "the node is stopping");
         if (peer->session == NULL)
             continue;
-        if (peer->is_ready)
+        if (peer->is_ready) {
+            nt_resume_say_goodbye(peer->session, NULL);
             nt_session_close(peer->session, 1001, NETRON_OK, "Server closing");
+        }
         else if (peer->session->link != NULL)
             nt_link_abort(peer->session->link, NETRON_CANCELLED, "the node is stopping");
     }
@@ -213,6 +217,37 @@ void nt_peer_on_closed(nt_session *session, netron_err err, const char *reason)
     if (was_ready)
         peer->peers->on_peer_gone(peer, reason, nt_reconnect_on_lost(peer, err, reason));
     nt_peer_unuse(peer);
+}
+
+/* Its calls wait, and what is emitted to it is kept. */
+void nt_peer_on_parked(nt_session *session, netron_err err, const char *reason)
+{
+    netron_peer *peer = nt_peer_of(session);
+    if (peer->reconnect != NULL)
+        nt_reconnect_on_parked(peer, err, reason);
+    else
+        NT_INFO(peer->peers->config.log, "%s (%s): %s: waits to be resumed", peer->id, peer->address,
+            reason);
+}
+
+void nt_peer_on_moved(nt_session *session, nt_session *heir)
+{
+    netron_peer *peer = nt_peer_of(session), *keeper = nt_peer_of(heir);
+    if (peer == keeper) {
+        nt_reconnect_on_resumed(peer);
+        return;
+    }
+    NT_INFO(peer->peers->config.log, "%s (%s): resumed", keeper->id, peer->address);
+    char *address = keeper->address;
+    keeper->address = peer->address;
+    peer->address = address;
+    peer->session = NULL;
+    free_if_unused(peer);
+}
+
+void nt_peer_on_goodbye(nt_session *session, const char *reason)
+{
+    nt_reconnect_on_goodbye(nt_peer_of(session), reason);
 }
 
 /* ---- connecting ---- */
@@ -301,8 +336,10 @@ static netron_err disconnect_here(void *arg)
     nt_peer_use(peer);
     nt_reconnect_stop(peer, reason);
     peer->is_dialled = false;
-    if (peer->session != NULL)
+    if (peer->session != NULL) {
+        nt_resume_say_goodbye(peer->session, reason);
         nt_session_close(peer->session, 1000, NETRON_OK, reason);
+    }
     nt_peer_unuse(peer);
     nt_loop_leave(loop);
     return NETRON_OK;

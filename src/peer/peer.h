@@ -10,6 +10,7 @@
 #include <netron/peer.h>
 
 #include "base/map.h"
+#include "comm/resume.h"
 #include "comm/session.h"
 #include "comm/stream.h"
 #include "transport/listener.h"
@@ -57,6 +58,7 @@ struct nt_peers {
     nt_loop *loop;
     netron_ctx ctx;      /* the node's own */
     nt_session_config config;
+    nt_resumables resumables;
     nt_registry schemes;
     nt_list list;
     nt_list listeners;
@@ -98,6 +100,9 @@ bool nt_peers_are_gone(const nt_peers *peers);
 /* The session's events, for nt_session_config. */
 void nt_peer_on_ready(nt_session *session);
 void nt_peer_on_closed(nt_session *session, netron_err err, const char *reason);
+void nt_peer_on_parked(nt_session *session, netron_err err, const char *reason);
+void nt_peer_on_moved(nt_session *session, nt_session *heir);
+void nt_peer_on_goodbye(nt_session *session, const char *reason);
 
 /* The peer behind a session. */
 static inline netron_peer *nt_peer_of(const nt_session *session)

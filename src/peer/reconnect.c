@@ -14,6 +14,7 @@ enum {
     FIRST_DELAY_MS = 100,
     MAX_DELAY_MS = 2000,
     KEEP_ALIVE_MS = 10000,
+    PROGRESS_PACKETS = 64, /* of a session that is resumed: then its breaks are counted anew */
     CHANGES_MAX = 64 /* that a handler has not taken yet: then the oldest is dropped */
 };
 
@@ -32,6 +33,8 @@ struct nt_reconnect {
     uint32_t attempts;   /* since it was lost, or came back for no more than a moment */
     uint32_t tries;      /* to restore, on this connection */
     uint64_t since_ms;   /* it is connected, or lost */
+    uint64_t received;   /* packets of the session's, when it was resumed last */
+    uint64_t lost_in, lost_out; /* with a session that could not be resumed */
     const nt_fiber *restorer;
     bool was_connected;
     bool is_lost;
@@ -114,7 +117,8 @@ static uint32_t or_else(uint32_t value, uint32_t otherwise)
 netron_err nt_reconnect_new(netron_peer *peer, const nt_scheme *scheme, ptrdiff_t offset,
     const netron_connect_options *options)
 {
-    if (options == NULL || (!options->reconnect && options->on_state == NULL))
+    if (options == NULL ||
+        (!options->reconnect && !options->resume && options->on_state == NULL))
         return NETRON_OK;
     nt_reconnect *r = calloc(1, sizeof *r);
     if (r == NULL)
@@ -124,13 +128,14 @@ netron_err nt_reconnect_new(netron_peer *peer, const nt_scheme *scheme, ptrdiff_
     r->address = peer->address + offset;
     r->timer.fn = on_timer;
     r->options = *options;
+    r->options.reconnect = options->reconnect || options->resume;
     r->options.first_delay_ms = or_else(options->first_delay_ms, FIRST_DELAY_MS);
     r->options.max_delay_ms = or_else(options->max_delay_ms, MAX_DELAY_MS);
     r->options.keep_alive_ms = or_else(options->keep_alive_ms, KEEP_ALIVE_MS);
     nt_list_init(&r->waiting);
     nt_list_init(&r->changes);
     peer->reconnect = r;
-    return NETRON_OK;
+    return options->resume ? nt_resume_wish(peer->session, NULL) : NETRON_OK;
 }
 
 void nt_reconnect_free(netron_peer *peer)
@@ -242,8 +247,11 @@ static void dial(nt_reconnect *r)
     nt_session *session;
     netron_err err = nt_session_new(&session, &peers->config, r->peer, false);
     if (err == NETRON_OK) {
-        err = nt_link_connect(&session->link, peers->loop, r->scheme, r->address,
-            &nt_session_link_events, session, &peers->config.link, peers->config.log);
+        if (r->options.resume)
+            err = nt_resume_wish(session, r->peer->session);
+        if (err == NETRON_OK)
+            err = nt_link_connect(&session->link, peers->loop, r->scheme, r->address,
+                &nt_session_link_events, session, &peers->config.link, peers->config.log);
         if (err != NETRON_OK)
             nt_session_unref(session);
         else
@@ -305,12 +313,29 @@ bool nt_reconnect_on_ready(netron_peer *peer)
     r->was_connected = true;
     r->is_lost = false;
     r->tries = 0;
+    r->received = 0;
+    const nt_resume_ask *ask = peer->session->ask;
+    r->lost_in = ask != NULL && ask->had_before ? ask->lost_in : UINT64_MAX;
+    r->lost_out = ask != NULL && ask->had_before ? ask->lost_out : 0;
+    nt_resume_forget_wish(peer->session);
     r->since_ms = nt_loop_now(peer->peers->loop);
     if (r->options.reconnect)
         keep_alive(r, peer->session);
     if (is_first)
         enter(r, (netron_state_change){.state = NETRON_STATE_CONNECTED});
     return !is_first;
+}
+
+static void lose(nt_reconnect *r, uint64_t now, uint64_t packets, netron_err err, const char *reason)
+{
+    /* One that breaks again at once does not begin from the start. */
+    if (now - r->since_ms >= r->options.max_delay_ms || packets >= PROGRESS_PACKETS)
+        r->attempts = 0;
+    r->is_lost = true;
+    r->since_ms = now;
+    enter(r, (netron_state_change){
+                 .state = NETRON_STATE_RECONNECTING, .err = err, .reason = reason});
+    try_later(r);
 }
 
 bool nt_reconnect_on_lost(netron_peer *peer, netron_err err, const char *reason)
@@ -320,7 +345,8 @@ bool nt_reconnect_on_lost(netron_peer *peer, netron_err err, const char *reason)
         return false;
     nt_loop *loop = peer->peers->loop;
     uint64_t now = nt_loop_now(loop);
-    nt_loop_timer_stop(loop, &r->timer);
+    if (!r->is_lost)
+        nt_loop_timer_stop(loop, &r->timer);
     if (!nt_reconnect_is_on(peer)) {
         end_waits(r);
         enter(r, (netron_state_change){
@@ -328,16 +354,36 @@ bool nt_reconnect_on_lost(netron_peer *peer, netron_err err, const char *reason)
         r->is_over = true;
         return false;
     }
-    /* One that breaks again at once does not begin from the start. */
-    if (now - r->since_ms >= r->options.max_delay_ms)
-        r->attempts = 0;
-    r->is_lost = true;
-    r->since_ms = now;
     r->epoch++;
-    enter(r, (netron_state_change){
-                 .state = NETRON_STATE_RECONNECTING, .err = err, .reason = reason});
-    try_later(r);
+    if (!r->is_lost)
+        lose(r, now, 0, err, reason);
     return true;
+}
+
+void nt_reconnect_on_parked(netron_peer *peer, netron_err err, const char *reason)
+{
+    nt_reconnect *r = peer->reconnect;
+    nt_loop_timer_stop(peer->peers->loop, &r->timer);
+    lose(r, nt_loop_now(peer->peers->loop), peer->session->resume->received - r->received, err,
+        reason);
+}
+
+void nt_reconnect_on_resumed(netron_peer *peer)
+{
+    nt_reconnect *r = peer->reconnect;
+    r->attempt = NULL;
+    r->is_lost = false;
+    r->since_ms = nt_loop_now(peer->peers->loop);
+    r->received = peer->session->resume->received;
+    keep_alive(r, peer->session);
+    enter(r, (netron_state_change){.state = NETRON_STATE_RESUMED});
+}
+
+void nt_reconnect_on_goodbye(netron_peer *peer, const char *reason)
+{
+    (void)reason; /* it closes, too, and says it then */
+    if (peer->reconnect != NULL)
+        peer->reconnect->is_over = true;
 }
 
 void nt_reconnect_stop(netron_peer *peer, const char *reason)
@@ -350,8 +396,8 @@ void nt_reconnect_stop(netron_peer *peer, const char *reason)
     end_waits(r);
     if (r->attempt != NULL && r->attempt->link != NULL)
         nt_link_abort(r->attempt->link, NETRON_CANCELLED, reason);
-    if (!r->is_lost)
-        return; /* its connection tells when it is gone */
+    if (peer->session != NULL)
+        return; /* its session tells when it is over */
     enter(r, (netron_state_change){.state = NETRON_STATE_CLOSED, .reason = reason});
     peer->peers->on_peer_given_up(peer, reason);
 }
@@ -381,7 +427,10 @@ void nt_reconnect_restored(netron_peer *peer, uint32_t left)
     }
     if (!peer->is_open) {
         peer->is_open = true;
-        enter(r, (netron_state_change){.state = NETRON_STATE_FRESH, .unrestored = left});
+        enter(r, (netron_state_change){.state = NETRON_STATE_FRESH,
+                     .unrestored = left,
+                     .lost_out = r->lost_out,
+                     .lost_in = r->lost_in});
         end_waits(r);
     }
     if (left == 0)

@@ -33,6 +33,12 @@ uint32_t nt_reconnect_epoch(const netron_peer *peer);
 bool nt_reconnect_on_ready(netron_peer *peer);
 /* The connection is gone. True: it will be tried again. */
 bool nt_reconnect_on_lost(netron_peer *peer, netron_err err, const char *reason);
+/* The same, of one whose session goes on, and waits for another connection. */
+void nt_reconnect_on_parked(netron_peer *peer, netron_err err, const char *reason);
+/* The session has it. */
+void nt_reconnect_on_resumed(netron_peer *peer);
+/* The far side wants no more of it. */
+void nt_reconnect_on_goodbye(netron_peer *peer, const char *reason);
 /* True: the closed session was no more than an attempt. */
 bool nt_reconnect_failed(nt_session *session, const char *reason);
 /* No more attempts. */

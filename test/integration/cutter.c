@@ -22,11 +22,13 @@ typedef struct line {
     uv_buf_t early; /* what came before the target was connected */
     bool is_connected;
     bool is_cut;
+    bool is_stalled;
     unsigned closed;
     /* Messages from the target: a u32 length before each. */
     uint8_t head[4];
     size_t head_count, left;
     uint32_t messages;
+    size_t bytes;
 } line;
 
 typedef struct write_job {
@@ -78,6 +80,9 @@ static void pass(end *to, const char *data, size_t size)
 static size_t count_messages(line *l, const uint8_t *data, size_t size)
 {
     const cutter *c = l->owner;
+    l->bytes += size;
+    if (c->cut_bytes != 0)
+        return l->bytes > c->cut_bytes ? size / 2 : size;
     for (size_t i = 0; i < size;) {
         if (l->left != 0) {
             size_t part = size - i < l->left ? size - i : l->left;
@@ -111,6 +116,11 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     line *l = from->line;
     if (l->is_cut)
         return;
+    if (l->is_stalled) {
+        if (size < 0)
+            uv_read_stop(stream);
+        return;
+    }
     if (size < 0) {
         cut(l);
         return;
@@ -126,7 +136,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     size_t most = (size_t)size;
     if (from == &l->target)
         most = count_messages(l, (const uint8_t *)buf->base, most);
-    if (l->owner->cut_every != 0 && most < (size_t)size) {
+    if (most < (size_t)size) {
         /* What has passed is to arrive. */
         uv_buf_t last = uv_buf_init(buf->base, (unsigned)most);
         (void)uv_try_write((uv_stream_t *)&from->other->tcp, &last, 1);
@@ -191,6 +201,12 @@ void cutter_open(cutter *c, uv_loop_t *loop, const char *target_url)
     assert_int_equal(uv_tcp_getsockname(&c->listener, (struct sockaddr *)&address, &size), 0);
     c->port = ntohs(address.sin_port);
     (void)snprintf(c->url, sizeof c->url, "tcp://127.0.0.1:%d", c->port);
+}
+
+void cutter_stall(cutter *c)
+{
+    for (line *l = c->first; l != NULL; l = l->next)
+        l->is_stalled = true;
 }
 
 void cutter_cut(cutter *c)

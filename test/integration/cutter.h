@@ -12,6 +12,7 @@ typedef struct cutter {
     int port, target;     /* where it listens, and what it connects to */
     char url[40];         /* tcp://127.0.0.1:port */
     uint32_t cut_every;   /* messages from the target, then the connection is cut; 0: never */
+    uint32_t cut_bytes;   /* the same, bytes from the target: for what has no lengths */
     uint32_t cuts;        /* that it has made */
     uint32_t connections; /* that came */
     uint32_t open;        /* sockets that are open or closing */
@@ -22,6 +23,8 @@ typedef struct cutter {
 
 /* `target_url`: tcp://127.0.0.1:PORT. */
 void cutter_open(cutter *c, uv_loop_t *loop, const char *target_url);
+/* Pass nothing on any more between the ends of those that stand, and tell neither when the other goes. */
+void cutter_stall(cutter *c);
 /* Cut all connections that stand. */
 void cutter_cut(cutter *c);
 /* Close it; ends when `c->open` is 0, as the loop runs on. */

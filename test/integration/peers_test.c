@@ -161,6 +161,8 @@ static void on_left(void *user, const netron_value *args, size_t n)
 {
     fixture *f = user;
     assert_int_equal(n, 1);
+    if (!netron_eq(netron_map_get(&args[0], "state")->as.str, netron_s("closed")))
+        return;
     (void)snprintf(f->left, sizeof f->left, "%.*s",
         NETRON_STR(netron_map_get(&args[0], "peerId")->as.str));
     (void)snprintf(f->why_left, sizeof f->why_left, "%.*s",
@@ -171,7 +173,7 @@ static void test_the_node_is_told_why_a_peer_left(void **state)
 {
     fixture *f = *state;
     netron_subscription *s;
-    CHECK_OK(netron_on(netron_local(f->p.server), "peer:disconnect", on_left, NULL, f, &s));
+    CHECK_OK(netron_on(netron_local(f->p.server), "peer:state", on_left, NULL, f, &s));
     netron_disconnect(f->from_other, "had enough");
     RUN_UNTIL(f->p.server, f->left[0] != '\0');
     assert_string_equal(f->left, "twin");
