@@ -399,7 +399,7 @@ static void test_a_half_open_connection_is_taken_over(void **state)
     start(f, NULL, NULL, "tcp://127.0.0.1:0");
     dial(f, (netron_connect_options){.keep_alive_ms = 60});
     CHECK_OK(lab__query(f->peer, &proxy));
-    lab__nap_future nap = lab__nap_start(&proxy, 1);
+    lab__nap_future nap = lab__nap_start(&proxy, 30);
     RUN_UNTIL(f->client, netron_stats_get(f->server).fibers > 0);
     cutter_stall(&f->cutter); /* the lines that stand; not those that come */
     CHECK_OK(lab__nap_wait(&nap, &slept));
