@@ -244,7 +244,7 @@ static bool is_same(const uint8_t *a, const uint8_t *b, size_t size)
 static nt_session *find(const nt_session *session, const nt_resume_request *request)
 {
     nt_session *found = nt_map_get(&all_of(session)->by_handle, handle_of(request->token));
-    if (found == NULL || strcmp(found->id, session->id) != 0 ||
+    if (found == NULL || found->is_ending || strcmp(found->id, session->id) != 0 ||
         found->link->scheme->framing != session->link->scheme->framing)
         return NULL;
     const uint8_t *secret = request->token + NT_RESUME_HANDLE;

@@ -148,7 +148,7 @@ static bool names(const netron_value *list, const char *extension)
 
 static void check_in_force(const netron_value *expected, const netron_peer *peer)
 {
-    static const char *const known[] = {"int64", "cancel"};
+    static const char *const known[] = {"int64", "cancel", "credit", "resume"};
     for (size_t i = 0; i < NT_COUNT(known); i++)
         if (netron_peer_has(peer, known[i]) != names(expected, known[i]))
             fail_msg("%s is %s force", known[i],
@@ -236,7 +236,7 @@ static CMUnitTestFunction test_for(const netron_value *json)
     return netron_eq(kind, netron_s("packet")) ? test_packet : NULL;
 }
 
-enum { VECTORS = 31 };
+enum { VECTORS = 39 };
 
 static struct CMUnitTest make_test(const netron_value *json, extension_vector *vector)
 {
