@@ -480,12 +480,15 @@ static void upgrade_as_server(world *w)
     receive(w, (const uint8_t *)answer, nt_ws_accept_write(answer, &offer));
 }
 
+#define TOKEN "0123456789abcdef"
+
 static void shake_hands(world *w)
 {
     static const char *const hellos[] = {"{\"type\":\"client-id\",\"id\":\"fuzz\"}",
-        "{\"type\":\"client-id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\"]}",
+        "{\"type\":\"client-id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"resume\"],"
+        "\"resume\":{\"token\":\"" TOKEN TOKEN TOKEN TOKEN "\"}}",
         "{\"type\":\"id\",\"id\":\"fuzz\"}",
-        "{\"type\":\"id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\"]}"};
+        "{\"type\":\"id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"resume\"]}"};
     if (w->is_ws && w->is_dialling)
         upgrade_as_server(w);
     else if (w->is_ws)
