@@ -10,6 +10,7 @@ extern const cli_command cli_command_call;
 extern const cli_command cli_command_describe;
 extern const cli_command cli_command_get;
 extern const cli_command cli_command_on;
+extern const cli_command cli_command_peers;
 extern const cli_command cli_command_run;
 extern const cli_command cli_command_serve;
 extern const cli_command cli_command_set;

@@ -41,6 +41,14 @@ typedef enum netron_log_level {
     NETRON_LOG_DEBUG
 } netron_log_level;
 
+/* Whom a node tells who is connected to it (netron_list_peers()). Behind a proxy or a tunnel on the same
+ * machine everybody comes from this machine. */
+typedef enum netron_introspection {
+    NETRON_INTROSPECTION_MACHINE, /* connections from 127.0.0.0/8 and ::1, unix: and memory: */
+    NETRON_INTROSPECTION_NONE,
+    NETRON_INTROSPECTION_ALL
+} netron_introspection;
+
 /* Takes one line without a newline. Runs on the loop's thread, with several loops on that of any of
  * them, at the same time; must not call netron. */
 typedef void (*netron_log_fn)(void *user, netron_log_level level, const char *line);
@@ -76,7 +84,7 @@ typedef struct netron_options {
     uint32_t task_timeout_ms;      /* of tasks served here; default 5000 */
     uint32_t handshake_timeout_ms; /* a connection that has not said who it is; default 10000 */
     uint32_t idle_timeout_ms;      /* a connection that is silent is closed; default 0: never */
-    uint32_t ping_interval_ms;     /* WebSocket ping to a silent connection; default 0: none */
+    uint32_t ping_interval_ms;     /* a silent connection is asked for an answer; default 0: never */
     uint32_t stalled_timeout_ms;   /* a peer that does not read is closed; default 30000 */
 
     /* Of many messages at once the first half is sent while the second half is made, so that both ends
@@ -106,7 +114,12 @@ typedef struct netron_options {
     netron_rate stream_rate;    /* of each stream that this node writes; default: no limit */
     size_t stack_bytes;         /* of a fiber; default 256 KiB, more under sanitizers */
 
+    size_t resume_window_bytes; /* per connection that can be resumed: sent and not acknowledged; default
+                                 * 1 MiB */
+    uint32_t resume_timeout_ms; /* how long a session waits for its next connection; default 60000 */
+
     const char *allow_remote_expose; /* names that peers may publish here, "*": all; NULL: none */
+    netron_introspection introspection; /* who may ask for the list of peers; default: this machine */
 } netron_options;
 
 /* Create a node. `options` may be NULL and is not kept. NULL on failure: netron_last_error() says

@@ -24,7 +24,8 @@ typedef enum netron_packet_type {
     NETRON_PACKET_STREAM_ERROR = 6,
     NETRON_PACKET_STREAM_CLOSE = 7,
     NETRON_PACKET_CANCEL = 8, /* extension cancel (docs/protocol.md) */
-    NETRON_PACKET_CREDIT = 9  /* extension credit */
+    NETRON_PACKET_CREDIT = 9, /* extension credit */
+    NETRON_PACKET_SESSION = 10 /* extension resume */
 } netron_packet_type;
 
 /* A packet taken apart. */

@@ -17,6 +17,7 @@
 #include "service/publish.h"
 #include "service/reference.h"
 #include "service/relay.h"
+#include "service/restore.h"
 
 #include <netron/version.h>
 
@@ -55,11 +56,43 @@ static void announce_peer(netron_peer *peer, const char *name)
     nt_writer_free(&writer);
 }
 
+/* The system event peer:state: {peerId, address, state, reason}. */
+static void on_state(netron_peer *peer, const netron_state_change *change)
+{
+    static const char *const names[] = {[NETRON_STATE_CONNECTED] = "connected",
+        [NETRON_STATE_RECONNECTING] = "reconnecting",
+        [NETRON_STATE_RESUMED] = "resumed",
+        [NETRON_STATE_FRESH] = "fresh",
+        [NETRON_STATE_CLOSED] = "closed"};
+    char key[ID_MAX + 8];
+    nt_writer writer;
+    if (peer->reconnect != NULL)
+        NT_INFO(peer->peers->config.log, "%s (%s): %s %s", peer->id, peer->address,
+            names[change->state], change->reason);
+    (void)snprintf(key, sizeof key, "peer:%s", peer->id);
+    nt_writer_heap(&writer, UINT16_MAX);
+    netron_abi_put_map(&writer, 4);
+    nt_put_text(&writer, "peerId");
+    nt_put_text(&writer, peer->id);
+    nt_put_text(&writer, "address");
+    nt_put_text(&writer, peer->address);
+    nt_put_text(&writer, "state");
+    nt_put_text(&writer, names[change->state]);
+    nt_put_text(&writer, "reason");
+    nt_put_text(&writer, change->reason);
+    if (writer.err == NETRON_OK)
+        nt_event_announce(peer->peers->node, key, "peer:state",
+            (nt_slice){writer.start, nt_writer_size(&writer)});
+    nt_writer_free(&writer);
+}
+
 static void on_peer(netron_peer *peer)
 {
     peer->is_announced = true;
     NT_INFO(peer->peers->config.log, "%s connected (%s)", peer->id, peer->address);
     announce_peer(peer, "peer:connect");
+    if (peer->reconnect == NULL)
+        on_state(peer, &(netron_state_change){.state = NETRON_STATE_CONNECTED, .reason = ""});
 }
 
 typedef struct departure {
@@ -93,19 +126,33 @@ static void end_heard_soon(netron_peer *peer, const char *reason)
         (void)end_heard(&node->peers.ctx, d);
 }
 
-static void on_peer_gone(netron_peer *peer, const char *reason)
+static void on_peer_gone(netron_peer *peer, const char *reason, bool returns)
 {
     netron *node = peer->peers->node;
     NT_INFO(peer->peers->config.log, "%s left (%s): %s", peer->id, peer->address, reason);
     nt_event_forget_peer(peer);
     nt_reference_forget_peer(peer);
     nt_relay_forget_peer(peer);
-    nt_published_forget(node, peer);
+    if (returns)
+        nt_published_lose(node, peer);
+    else
+        nt_published_forget(node, peer);
     nt_query_forget_peer(peer);
     if (peer->is_announced)
         announce_peer(peer, "peer:disconnect");
-    end_heard_soon(peer, reason);
+    if (peer->reconnect == NULL)
+        on_state(peer, &(netron_state_change){.state = NETRON_STATE_CLOSED, .reason = reason});
+    if (returns)
+        nt_event_lose(peer);
+    else
+        end_heard_soon(peer, reason);
     nt_node_maybe_stopped(node);
+}
+
+static void on_peer_given_up(netron_peer *peer, const char *reason)
+{
+    nt_published_forget(peer->peers->node, peer);
+    end_heard_soon(peer, reason);
 }
 
 static void on_session_closed(nt_session *session, netron_err err, const char *reason)
@@ -159,6 +206,7 @@ static void configure(netron *node, const netron_options *o)
         .user = o->log_user,
         .level = o->log_level != NETRON_LOG_DEFAULT ? o->log_level : NETRON_LOG_WARN};
     node->task_timeout_ms = or_else(o->task_timeout_ms, 5000);
+    node->introspection = o->introspection;
     node->max_subscriptions = or_else(o->max_subscriptions, 1000);
     node->max_queued_events = or_else(o->max_queued_events, 1000);
     node->event_overflow = o->event_overflow;
@@ -169,6 +217,10 @@ static void configure(netron *node, const netron_options *o)
     peers->on_peer_gone = on_peer_gone;
     peers->on_listener_closed = on_listener_closed;
     peers->on_unref = on_unref;
+    peers->on_peer_given_up = on_peer_given_up;
+    peers->on_restore = nt_restore;
+    peers->on_state = on_state;
+    peers->spawn = nt_node_spawn;
     uint32_t depth = or_else(o->max_depth, NT_DEPTH_DEFAULT);
     *config = (nt_session_config){.node = node,
         .loop = node->loop,
@@ -197,9 +249,18 @@ static void configure(netron *node, const netron_options *o)
         .on_ready = nt_peer_on_ready,
         .on_closed = on_session_closed,
         .on_unwanted = on_unwanted,
+        .on_parked = nt_peer_on_parked,
+        .on_moved = nt_peer_on_moved,
+        .on_goodbye = nt_peer_on_goodbye,
+        .resumables = &peers->resumables,
         .plain = &node->plain,
         .stats = &node->stats};
     nt_reader_init_empty(&node->plain, NULL);
+    nt_resumables *resumables = &peers->resumables;
+    resumables->window_bytes = size_or_else(o->resume_window_bytes, MIB);
+    resumables->timeout_ms = or_else(o->resume_timeout_ms, 60000);
+    size_t parked = config->link.max_held_bytes / resumables->window_bytes;
+    resumables->parked_most = parked == 0 ? 1 : parked < UINT32_MAX ? (uint32_t)parked : UINT32_MAX;
 }
 
 static netron_err make_id(netron *node, const char *wanted)
@@ -242,6 +303,7 @@ static netron_err build(netron *node, const netron_options *options)
     nt_list_init(&node->hearing);
     nt_list_init(&node->dropping);
     nt_list_init(&node->publishing);
+    nt_list_init(&node->unpublished);
     NETRON_TRY(make_id(node, options->id));
     configure(node, options);
     node->cache = calloc(NT_CACHE_SIZE, sizeof *node->cache);
@@ -545,41 +607,18 @@ const char *netron_listening(const netron *node, size_t index)
 
 netron_err netron_connect(netron *node, const char *url, netron_peer **out)
 {
-    return nt_peers_connect(&node->peers, url, out);
+    return nt_peers_connect(&node->peers, url, NULL, out);
+}
+
+netron_err netron_connect_with(netron *node, const char *url, const netron_connect_options *options,
+    netron_peer **out)
+{
+    return nt_peers_connect(&node->peers, url, options, out);
 }
 
 netron_peer *netron_local(netron *node)
 {
     return &node->peers.local;
-}
-
-typedef struct find_args {
-    netron *node;
-    const char *id;
-    netron_peer *found;
-} find_args;
-
-static netron_err find_here(void *arg)
-{
-    find_args *a = arg;
-    NT_LIST_FOREACH(at, &a->node->peers.list) {
-        netron_peer *peer = NT_ITEM(at, netron_peer, link);
-        if (peer->is_ready && strcmp(peer->id, a->id) == 0) {
-            a->found = peer;
-            break;
-        }
-    }
-    return NETRON_OK;
-}
-
-netron_peer *netron_peer_find(netron *node, const char *id)
-{
-    find_args args = {node, id, NULL};
-    if (nt_is_elsewhere(node->loop))
-        (void)nt_run_there(node->loop, find_here, &args);
-    else
-        (void)find_here(&args);
-    return args.found;
 }
 
 netron_err netron_transport_add(netron *node, const char *scheme,

@@ -19,6 +19,7 @@ static void on_open(netron_link *link)
     nt_session *session = link->owner;
     /* Home takes the handshake, and its timer watches over it. */
     session->state = NT_SESSION_READY;
+    session->is_plain = true;
     nt_bridge_opened(session->bridge, link->is_netron2);
 }
 

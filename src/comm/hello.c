@@ -3,6 +3,7 @@
 #include "comm/session.h"
 
 #include "base/error.h"
+#include "comm/resume.h"
 
 #include <stdlib.h>
 
@@ -22,13 +23,21 @@ void nt_hello_send(nt_session *session)
     for (size_t i = 0; nt_extension_names[i] != NULL; i++)
         if ((session->config->extensions >> i & 1) != 0)
             names[count++] = netron_str_value(netron_s(nt_extension_names[i]));
-    netron_entry entries[] = {
+    netron_entry resume[4];
+    netron_entry entries[4] = {
         {netron_str_value(netron_s("type")),
             netron_str_value(netron_s(session->is_server ? "id" : "client-id"))},
         {netron_str_value(netron_s("id")), netron_str_value(netron_s(session->config->id))},
         {netron_str_value(netron_s("ext")), netron_list_value(names, count)},
     };
-    netron_value hello = netron_map_value(entries, count != 0 ? 3 : 2);
+    size_t used = count != 0 ? 3 : 2;
+    if (session->ask != NULL && (session->extensions & NT_EXTENSION_RESUME) != 0) {
+        size_t asked = nt_resume_write(session, &scope, resume);
+        if (asked != 0)
+            entries[used++] = (netron_entry){
+                netron_str_value(netron_s("resume")), netron_map_value(resume, asked)};
+    }
+    netron_value hello = netron_map_value(entries, used);
     const char *json = netron_value_json(&scope, &hello);
     nt_writer writer;
     session->has_said_id = true;
@@ -74,7 +83,7 @@ static void keep_extensions(nt_session *session, const netron_value *list)
         session->write_flags |= NT_WRITE_INT64;
 }
 
-static netron_err take(nt_session *session, netron_str json)
+static netron_err take(nt_session *session, netron_str json, nt_resume_request *resume)
 {
     netron_value hello;
     netron_scope scope = {0};
@@ -89,6 +98,8 @@ static netron_err take(nt_session *session, netron_str json)
             err = keep_id(session, netron_map_get(&hello, "id"));
         if (err == NETRON_OK)
             keep_extensions(session, netron_map_get(&hello, "ext"));
+        if (err == NETRON_OK && session->is_server)
+            err = nt_resume_read(netron_map_get(&hello, "resume"), resume);
     }
     netron_scope_end(&scope);
     return err;
@@ -97,13 +108,16 @@ static netron_err take(nt_session *session, netron_str json)
 bool nt_hello_take(nt_session *session, const nt_message *message)
 {
     netron_str json = {(const char *)message->data, message->size};
-    netron_err err = message->size <= HELLO_MAX ? take(session, json)
+    nt_resume_request resume = {0};
+    netron_err err = message->size <= HELLO_MAX ? take(session, json, &resume)
                                                 : nt_fail(NETRON_PROTOCOL, "it is too long");
     if (err == NETRON_OK) {
         /* The server's turn to speak comes with the client's id at the latest. */
         if (!session->has_said_id)
             nt_hello_send(session);
-        return true;
+        if (session->is_server)
+            return nt_resume_answer(session, &resume);
+        return session->ask == NULL || !session->ask->awaits_verdict;
     }
     char why[256];
     (void)snprintf(why, sizeof why, "the handshake failed: %s", netron_last_error()->message);

@@ -3,13 +3,15 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "comm/resume.h"
 #include "comm/stream.h"
 
 #include <stdlib.h>
 
 enum {
     /* Existing clients lose an id message that follows the 101 too closely (PROTOCOL.md §2). */
-    ID_DELAY_MS = 10
+    ID_DELAY_MS = 10,
+    PING_IDS = 255 /* below 0x5b000000: no id that looks like JSON */
 };
 
 static void on_timer(nt_timer *timer);
@@ -31,6 +33,8 @@ netron_err nt_session_new(nt_session **out, const nt_session_config *config, voi
     session->id = id;
     session->refs = 1;
     session->timer.fn = on_timer;
+    session->idle_timeout_ms = config->idle_timeout_ms;
+    session->ping_interval_ms = config->ping_interval_ms;
     nt_list_init(&session->requests);
     nt_list_init(&session->waiting);
     nt_loop_timer_start(session->loop, &session->timer, config->handshake_timeout_ms);
@@ -51,6 +55,7 @@ void nt_session_unref(nt_session *session)
     if (session->config->on_freed != NULL)
         session->config->on_freed(session);
     nt_loop_timer_stop(session->loop, &session->timer);
+    nt_resume_forget_wish(session);
     nt_pending_fini(&session->pending);
     nt_idmap_fini(&session->readers);
     nt_idmap_fini(&session->writers);
@@ -62,6 +67,7 @@ void nt_session_unref(nt_session *session)
 
 void nt_session_close(nt_session *session, unsigned code, netron_err err, const char *reason)
 {
+    session->is_ending = true;
     if (session->link != NULL)
         nt_link_close(session->link, code, err, reason);
 }
@@ -70,31 +76,55 @@ void nt_session_close(nt_session *session, unsigned code, netron_err err, const 
 
 static void watch(nt_session *session)
 {
-    const nt_session_config *config = session->config;
     /* The front looks: it hears more of the peer than home does. */
     if (session->link == NULL || nt_bridge_of(session->link) != NULL)
         return;
-    uint32_t ms = config->idle_timeout_ms;
-    if (config->ping_interval_ms != 0 && (ms == 0 || config->ping_interval_ms < ms))
-        ms = config->ping_interval_ms;
+    uint32_t ms = session->idle_timeout_ms;
+    if (session->ping_interval_ms != 0 && (ms == 0 || session->ping_interval_ms < ms))
+        ms = session->ping_interval_ms;
     if (ms != 0)
         nt_loop_timer_start(session->loop, &session->timer, ms);
 }
 
+/* Browser clients answer no PING packets (PROTOCOL.md §10); WebSocket's own everybody does. */
+static void ping(nt_session *session)
+{
+    nt_writer writer;
+    if (session->link->scheme->framing == NETRON_FRAMING_WEBSOCKET) {
+        nt_ws_send_ping(session->link);
+        return;
+    }
+    /* No call has an id like that: slots count from 1 in its lower bits. */
+    session->last_ping_id = session->last_ping_id < PING_IDS ? session->last_ping_id + 1 : 1;
+    if (!nt_session_begin(session, &writer, session->last_ping_id << NT_SLOT_BITS,
+            NETRON_PACKET_PING | NT_PACKET_IMPULSE))
+        return;
+    nt_put_nil(&writer);
+    (void)nt_session_end(session, &writer);
+}
+
+/* Nobody is there to take a goodbye. */
+static void give_up_silent(nt_session *session)
+{
+    const char *reason = "silent for too long (idle_timeout_ms)";
+    if (session->link->unsent != 0)
+        nt_link_abort(session->link, NETRON_TIMEOUT, reason);
+    else
+        nt_link_close(session->link, 1000, NETRON_TIMEOUT, reason);
+}
+
 static void look(nt_session *session)
 {
-    const nt_session_config *config = session->config;
     uint64_t now = nt_loop_now(session->loop);
     if (session->is_busy) {
         session->is_busy = false;
         session->last_input_ms = now;
-    } else if (config->idle_timeout_ms != 0 &&
-               now - session->last_input_ms >= config->idle_timeout_ms) {
-        nt_session_close(session, 1000, NETRON_TIMEOUT, "silent for too long (idle_timeout_ms)");
+    } else if (session->idle_timeout_ms != 0 &&
+               now - session->last_input_ms >= session->idle_timeout_ms) {
+        give_up_silent(session);
         return;
-    } else if (config->ping_interval_ms != 0 &&
-               session->link->scheme->framing == NETRON_FRAMING_WEBSOCKET) {
-        nt_ws_send_ping(session->link);
+    } else if (session->ping_interval_ms != 0) {
+        ping(session);
     }
     watch(session);
 }
@@ -133,6 +163,7 @@ static void become_ready(nt_session *session)
 {
     nt_bridge *bridge = nt_bridge_of(session->link);
     session->state = NT_SESSION_READY;
+    session->is_plain = session->resume == NULL;
     nt_session_watch(session);
     if (bridge != NULL)
         nt_bridge_ready(bridge, session->id, session->extensions, session->write_flags);
@@ -222,6 +253,9 @@ static void take_request(nt_session *session, nt_message *message, uint8_t flags
         if ((session->extensions & NT_EXTENSION_CANCEL) != 0)
             take_cancel(session, message, nt_be_load32(message->data));
         break;
+    case NETRON_PACKET_SESSION:
+        nt_resume_take(session, message);
+        break;
     default:
         NT_INFO(session->config->log, "%s: a packet of unknown type %d dropped", session->id,
             flags & NT_PACKET_TYPE);
@@ -240,20 +274,32 @@ static bool is_packet(nt_session *session, const nt_message *message)
     return false;
 }
 
+/* Before the handshake is over, and where packets are counted. True: it is to be served. */
+static bool take_specially(nt_session *session, const nt_message *message)
+{
+    if (session->state == NT_SESSION_READY) {
+        nt_resume_count(session, message);
+        return true;
+    }
+    bool is_ping = message->size > NT_PACKET_HEAD && !message->is_text &&
+                   message->data[4] == (NETRON_PACKET_PING | NT_PACKET_IMPULSE) &&
+                   message->data[0] != '{';
+    bool awaits_verdict = session->ask != NULL && session->ask->awaits_verdict;
+    if (is_ping)
+        answer_ping(session, message);
+    else if (session->state == NT_SESSION_HELLO &&
+             (awaits_verdict ? nt_resume_take_verdict(session, message)
+                             : nt_hello_take(session, message)))
+        become_ready(session);
+    return false;
+}
+
 static void take_message(nt_session *session, nt_message *message)
 {
     if (session->bridge != NULL && session->config->pass_on(session, message))
         return;
-    if (__builtin_expect(session->state != NT_SESSION_READY, 0)) {
-        bool is_ping = message->size > NT_PACKET_HEAD && !message->is_text &&
-                       message->data[4] == (NETRON_PACKET_PING | NT_PACKET_IMPULSE) &&
-                       message->data[0] != '{';
-        if (is_ping)
-            answer_ping(session, message);
-        else if (session->state == NT_SESSION_HELLO && nt_hello_take(session, message))
-            become_ready(session);
+    if (NT_UNLIKELY(!session->is_plain) && !take_specially(session, message))
         return;
-    }
     if (!is_packet(session, message))
         return;
     NT_COUNT_UP(session->config->stats->packets_in, 1);
@@ -329,6 +375,10 @@ static void on_input(netron_link *link)
         if (nt_fiber_run(loop, read_messages, session) != NETRON_OK)
             read_messages(session);
     }
+    if (NT_UNLIKELY(session->heir != NULL))
+        nt_resume_hand_over(session, link);
+    else if (NT_UNLIKELY(session->resume != NULL))
+        nt_resume_after_batch(session);
 }
 
 /* All who wait now; who comes back waits for the next time. */
@@ -374,15 +424,20 @@ static void on_open(netron_link *link)
     }
 }
 
-static void on_closed(netron_link *link, netron_err err, const char *reason)
+void nt_session_count_bytes(nt_session *session, const netron_link *link)
 {
-    nt_session *session = link->owner;
+    if (nt_bridge_of(link) != NULL || link->is_parked) /* the front has counted them; or nobody shall */
+        return;
+    NT_COUNT_UP(session->config->stats->bytes_in, link->bytes_in);
+    NT_COUNT_UP(session->config->stats->bytes_out, link->bytes_out);
+}
+
+static void end_session(nt_session *session, netron_err err, const char *reason)
+{
     netron_err failure = err != NETRON_OK ? err : NETRON_UNAVAILABLE;
-    if (nt_bridge_of(link) == NULL) { /* the front has counted them */
-        NT_COUNT_UP(session->config->stats->bytes_in, link->bytes_in);
-        NT_COUNT_UP(session->config->stats->bytes_out, link->bytes_out);
-    }
+    nt_resume_free(session);
     session->state = NT_SESSION_CLOSED;
+    session->is_plain = false;
     session->link = NULL;
     nt_loop_timer_stop(session->loop, &session->timer);
     tell_room(session, NETRON_UNAVAILABLE);
@@ -393,6 +448,26 @@ static void on_closed(netron_link *link, netron_err err, const char *reason)
         nt_ctx_cancel(&NT_ITEM(at, nt_request, link)->ctx);
     session->config->on_closed(session, err, reason);
     nt_session_unref(session);
+}
+
+static void on_closed(netron_link *link, netron_err err, const char *reason)
+{
+    nt_session *session = link->owner;
+    if (session->resume != NULL && nt_resume_park(session, link, err, reason))
+        return;
+    nt_session_count_bytes(session, link);
+    end_session(session, err, reason);
+}
+
+void nt_session_end_parked(nt_session *session, netron_err err, const char *reason)
+{
+    netron_link *parked = session->link;
+    if (!nt_session_is_parked(session) || parked == NULL)
+        return;
+    parked->keep = NULL;
+    session->link = NULL;
+    nt_link_drop(parked);
+    end_session(session, err, reason);
 }
 
 const nt_link_events nt_session_link_events = {

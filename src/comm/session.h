@@ -31,8 +31,8 @@ enum {
     NT_EXTENSION_RESUME = 1u << 6,
     /* What this node knows by now, and announces. */
     NT_EXTENSIONS_HERE = NT_EXTENSION_INT64 | NT_EXTENSION_CANCEL | NT_EXTENSION_CREDIT |
-                         NT_EXTENSION_META |
-                         NT_EXTENSION_ONEWAY | NT_EXTENSION_PATTERNS
+                         NT_EXTENSION_META | NT_EXTENSION_ONEWAY | NT_EXTENSION_PATTERNS |
+                         NT_EXTENSION_RESUME
 };
 
 typedef enum nt_session_state {
@@ -61,6 +61,7 @@ typedef struct nt_session_config {
     uint8_t max_depth;
     uint32_t extensions; /* that this node announces */
     nt_reader *plain;    /* of the loop, for one plain value at a time */
+    struct nt_resumables *resumables; /* sessions that can be resumed here; NULL: none (a front) */
 
     /* Serve a request (GET, SET, CALL, TASK): decode what follows the array's head, of `args->left`
      * elements, and reply. Runs on a fiber, may suspend. An error that is returned without a reply
@@ -74,6 +75,12 @@ typedef struct nt_session_config {
     void (*on_unwanted)(nt_session *session, const char *id);
     /* The last event. */
     void (*on_closed)(nt_session *session, netron_err err, const char *reason);
+    /* The connection broke, and the session waits to be resumed (resume.h). */
+    void (*on_parked)(nt_session *session, netron_err err, const char *reason);
+    /* Its connection is that of `heir` now, an older session, which goes on; this one ends here. */
+    void (*on_moved)(nt_session *session, nt_session *heir);
+    /* The peer has said goodbye for good: nobody is to dial it again. */
+    void (*on_goodbye)(nt_session *session, const char *reason);
     /* Of a front (front.h): true: the message is none of its own, and has been passed home. NULL
      * elsewhere, as is the next one. */
     bool (*pass_on)(nt_session *session, const nt_message *message);
@@ -91,6 +98,8 @@ struct nt_session {
     nt_bridge *bridge; /* of a front: the way to its session at home; else NULL */
     nt_session_state state;
     bool is_server;
+    bool is_plain;     /* READY, and packets are not counted: nothing stands between them and who serves */
+    bool is_ending;    /* this end closes it: it does not wait to be resumed */
     bool has_said_id;  /* a server's half of the handshake */
     bool has_input;
     bool is_held;      /* not read from: its output is full */
@@ -107,7 +116,12 @@ struct nt_session {
     nt_list waiting;      /* nt_room_wait: writers, until there is room */
     char *id;             /* of the peer; "" until it has said it */
     bool has_lent_id;     /* it is the peer's, too, who frees it */
+    struct nt_resume *resume; /* packets are counted (resume.h); else NULL */
+    struct nt_resume_ask *ask; /* a client that asks for that; else NULL */
+    struct nt_resume_heir *heir; /* who takes the connection over at the end of this batch; or NULL */
     nt_timer timer;       /* handshake, then keep-alive */
+    uint32_t idle_timeout_ms; /* the config's, or what this connection needs */
+    uint32_t ping_interval_ms;
     uint64_t last_input_ms;
     nt_pending pending;
     nt_idmap readers;     /* nt_stream by id */
@@ -116,6 +130,7 @@ struct nt_session {
     uint32_t last_stream_id; /* of streams written here */
     uint32_t last_asked_id;  /* of streams that the peer is asked to write */
     uint32_t last_packet_id; /* of packets without an answer */
+    uint32_t last_ping_id;
     size_t stream_bytes;     /* unread, in all readers */
     size_t windows;          /* of all readers: how far their writers may be ahead */
     /* An answer has come that nobody waits for (any more). NULL: who cares. */
@@ -217,6 +232,10 @@ static inline size_t nt_session_unsent(const nt_session *session)
 {
     return session->link != NULL ? session->link->unsent : 0;
 }
+/* One that is parked ends now. */
+void nt_session_end_parked(nt_session *session, netron_err err, const char *reason);
+/* The link is done: its bytes belong to the node's figures. */
+void nt_session_count_bytes(nt_session *session, const netron_link *link);
 
 /* Look from time to time whether the peer is silent, from now on. */
 void nt_session_watch(nt_session *session);
@@ -256,6 +275,8 @@ void nt_request_suspends(void *request);
 bool nt_request_pin(nt_reader *reader);
 
 bool nt_session_is_gone(nt_session *session, nt_writer *writer);
+/* The link takes no more: it breaks, and the session waits for another (resume.h). False: it is over. */
+bool nt_resume_begin(nt_session *session, nt_writer *writer);
 
 /* Send one packet without an answer: begin, write the payload, end. */
 static inline bool nt_session_begin(nt_session *session, nt_writer *writer, uint32_t id,
@@ -264,7 +285,7 @@ static inline bool nt_session_begin(nt_session *session, nt_writer *writer, uint
     if (NT_UNLIKELY(session->link == NULL))
         return nt_session_is_gone(session, writer);
     writer->flags = session->write_flags;
-    if (!nt_link_begin(session->link, writer))
+    if (NT_UNLIKELY(!nt_link_begin(session->link, writer)) && !nt_resume_begin(session, writer))
         return false;
     /* A message is begun with room for more than its head. */
     nt_be_store32(writer->at, id);

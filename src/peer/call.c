@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "peer/reconnect.h"
 #include "wire/fault.h"
 
 #include <stdlib.h>
@@ -50,10 +51,19 @@ static void say_hop(const netron_peer *peer)
 
 static netron_err gone(const netron_peer *peer)
 {
-    netron_err err = nt_fail(NETRON_UNAVAILABLE, "the connection to %s (%s) is gone: connect again",
-        netron_peer_id(peer), netron_peer_address(peer));
+    netron_err err = nt_fail(NETRON_UNAVAILABLE, "the connection to %s (%s) is gone: %s",
+        netron_peer_id(peer), netron_peer_address(peer),
+        nt_reconnect_is_on(peer) ? "it is being made again" : "connect again");
     say_hop(peer);
     return nt_not_executed(err);
+}
+
+/* NETRON_OK: the peer can be called, now or, where calls wait for that, after a while. */
+static netron_err may_call(netron_peer *peer, netron_ctx *ctx, uint32_t timeout_ms)
+{
+    if (NT_LIKELY(peer->is_open) || (peer->is_ready && nt_reconnect_restores(peer)))
+        return NETRON_OK;
+    return nt_reconnect_await(peer, ctx, timeout_ms) ? NETRON_OK : gone(peer);
 }
 
 /* A call that had been made. */
@@ -83,6 +93,25 @@ static bool may_tell(const nt_session *session, const nt_terms *terms)
 
 /* ---- whole requests ---- */
 
+/* What stands before the arguments: the array's head, the definition id and the member's name. */
+static void put_prefix(nt_writer *writer, const nt_remote *remote, unsigned index,
+    nt_request_kind kind)
+{
+    const uint8_t *at = remote->members[index];
+    nt_prefix prefix;
+    memcpy(&prefix, at, sizeof prefix);
+    at += sizeof prefix;
+    if (NT_UNLIKELY(kind != NT_REQUEST_CALL)) {
+        netron_abi_put_list(writer, kind == NT_REQUEST_SET ? 3 : 2);
+        at += prefix.head_size;
+        prefix.size = (uint16_t)(prefix.size - prefix.head_size);
+    }
+    if (NT_LIKELY(nt_room(writer, prefix.size))) {
+        memcpy(writer->at, at, prefix.size);
+        writer->at += prefix.size;
+    }
+}
+
 static netron_err send_request(const nt_ask *a, const nt_terms *terms, nt_slot *slot)
 {
     nt_session *session = a->peer->session;
@@ -93,6 +122,8 @@ static netron_err send_request(const nt_ask *a, const nt_terms *terms, nt_slot *
         return NETRON_UNAVAILABLE;
     if (tells)
         nt_terms_write(&writer, terms);
+    if (a->lead != NULL)
+        put_prefix(&writer, a->lead, a->index, (nt_request_kind)a->type);
     nt_put_raw(&writer, a->payload.ptr, a->payload.len);
     return nt_session_end(session, &writer);
 }
@@ -124,8 +155,9 @@ netron_err nt_ask_plainly(nt_ask *a)
     if (peer->is_local)
         return nt_local_request(peer, ctx, a->type, a->payload, &terms, a->load, a->result,
             a->memory, a->local_stream);
-    if (!peer->is_ready || peer->session == NULL)
-        return gone(peer);
+    NETRON_TRY(may_call(peer, ctx, terms.timeout_ms));
+    if (a->lead != NULL && a->lead->lost != NETRON_OK)
+        return nt_not_executed(nt_remote_fail(a->lead));
     NETRON_TRY(nt_not_executed(begin_request(a, ctx, &terms, &slot)));
     slot->takes_stream = a->stream != NULL;
     slot->stream = a->stream;
@@ -164,25 +196,6 @@ netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_
 /* The call that this thread is encoding: begun and ended without anything in between. */
 static _Thread_local nt_call calling __attribute__((tls_model("initial-exec")));
 
-/* What stands before the arguments: the array's head, the definition id and the member's name. */
-static void put_prefix(nt_writer *writer, const nt_remote *remote, unsigned index,
-    nt_request_kind kind)
-{
-    const uint8_t *at = remote->members[index];
-    nt_prefix prefix;
-    memcpy(&prefix, at, sizeof prefix);
-    at += sizeof prefix;
-    if (NT_UNLIKELY(kind != NT_REQUEST_CALL)) {
-        netron_abi_put_list(writer, kind == NT_REQUEST_SET ? 3 : 2);
-        at += prefix.head_size;
-        prefix.size = (uint16_t)(prefix.size - prefix.head_size);
-    }
-    if (NT_LIKELY(nt_room(writer, prefix.size))) {
-        memcpy(writer->at, at, prefix.size);
-        writer->at += prefix.size;
-    }
-}
-
 static void fail_call(nt_call *call, netron_err err)
 {
     call->err = nt_not_executed(err);
@@ -198,7 +211,9 @@ static void collect(nt_call *call, nt_remote *remote, unsigned index, nt_request
     call->writer.flags = remote->peer->is_local || netron_peer_has(remote->peer, "int64")
                              ? NT_WRITE_INT64
                              : 0;
-    put_prefix(&call->writer, remote, index, kind);
+    /* Its id may become another with the connection: only the loop's own thread may look, when it is sent. */
+    if (remote->peer->is_local)
+        put_prefix(&call->writer, remote, index, kind);
 }
 
 /* Take a slot and begin the packet: its head, and what the call says of itself. */
@@ -221,6 +236,50 @@ static netron_err begin_packet(nt_call *call, netron_peer *peer, nt_request_kind
     return NETRON_OK;
 }
 
+static nt_call *begin_on_connection(nt_call *call, netron_peer *peer, const nt_remote *remote,
+    unsigned index, nt_request_kind kind)
+{
+    const netron_call_options *options = &call->proxy->options;
+    nt_loop *loop = peer->peers->loop;
+    if (nt_loop_fiber(loop) == NULL && nt_loop_may_run(loop))
+        uv_update_time(loop->uv);
+    netron_err err = NETRON_OK;
+    nt_terms terms = {.timeout_ms = peer->peers->call_timeout_ms};
+    if (NT_UNLIKELY(has_terms(peer, options)))
+        err = nt_terms_find(&terms, nt_peer_ctx(peer, options), options,
+            terms.timeout_ms);
+    if (err == NETRON_OK)
+        err = begin_packet(call, peer, kind, &terms);
+    if (NT_UNLIKELY(err != NETRON_OK)) {
+        fail_call(call, err);
+        return call;
+    }
+    put_prefix(&call->writer, remote, index, kind);
+    return call;
+}
+
+/* The connection is being made again, or the service did not come back with it. While this waits, another
+ * fiber may use what its call is encoded in. */
+static nt_call *begin_after_break(const netron_proxy *proxy, unsigned index, nt_request_kind kind)
+{
+    nt_remote *remote = proxy->remote;
+    netron_peer *peer = remote->peer;
+    bool was_open = peer->is_open;
+    uint32_t timeout_ms = proxy->options.timeout_ms != 0 ? proxy->options.timeout_ms
+                                                         : peer->peers->call_timeout_ms;
+    netron_err err = may_call(peer, nt_peer_ctx(peer, &proxy->options), timeout_ms);
+    if (err == NETRON_OK && remote->lost != NETRON_OK)
+        err = nt_remote_fail(remote);
+    if (err == NETRON_OK && !was_open && peer->is_open)
+        return netron_abi_call_begin(proxy, index, kind);
+    nt_call *call = &calling;
+    *call = (nt_call){.proxy = proxy, .index = index, .id = (uint32_t)kind};
+    if (err == NETRON_OK)
+        return begin_on_connection(call, peer, remote, index, kind);
+    fail_call(call, err);
+    return call;
+}
+
 nt_call *netron_abi_call_begin(const netron_proxy *proxy, unsigned index, nt_request_kind kind)
 {
     nt_call *call = &calling;
@@ -240,27 +299,9 @@ nt_call *netron_abi_call_begin(const netron_proxy *proxy, unsigned index, nt_req
         collect(call, remote, index, kind);
         return call;
     }
-    nt_session *session = peer->session;
-    if (!peer->is_ready || session == NULL) {
-        fail_call(call, gone(peer));
-        return call;
-    }
-    nt_loop *loop = peer->peers->loop;
-    if (nt_loop_fiber(loop) == NULL && nt_loop_may_run(loop))
-        uv_update_time(loop->uv);
-    netron_err err = NETRON_OK;
-    nt_terms terms = {.timeout_ms = peer->peers->call_timeout_ms};
-    if (NT_UNLIKELY(has_terms(peer, &proxy->options)))
-        err = nt_terms_find(&terms, nt_peer_ctx(peer, &proxy->options), &proxy->options,
-            terms.timeout_ms);
-    if (err == NETRON_OK)
-        err = begin_packet(call, peer, kind, &terms);
-    if (NT_UNLIKELY(err != NETRON_OK)) {
-        fail_call(call, err);
-        return call;
-    }
-    put_prefix(&call->writer, remote, index, kind);
-    return call;
+    if (NT_UNLIKELY(!peer->is_open || remote->lost != NETRON_OK))
+        return begin_after_break(proxy, index, kind);
+    return begin_on_connection(call, peer, remote, index, kind);
 }
 
 /* Send what was encoded. The slot is given back on an error. */
@@ -290,6 +331,11 @@ static void name_member(nt_ask *ask, const nt_call *call)
         ask->args_at = ask->args_at - prefix.head_size + 1;
         ask->count = call->id == NT_REQUEST_SET ? 1 : 0;
     }
+    if (remote->peer->is_local)
+        return;
+    ask->lead = remote;
+    ask->index = call->index;
+    ask->args_at = 0;
 }
 
 /* A request that was collected: to the node itself, from another thread, or for middlewares. */

@@ -2,6 +2,7 @@
 #include "peer/local.h"
 
 #include "base/error.h"
+#include "peer/reconnect.h"
 
 #include <stdlib.h>
 
@@ -20,6 +21,7 @@ static void fini_peer(netron_peer *peer)
     }
     nt_map_fini(&peer->names);
     nt_remotes_free(peer);
+    nt_reconnect_free(peer);
     nt_map_fini(&peer->heard);
     nt_map_fini(&peer->subscribed);
     free(peer->address);
@@ -39,7 +41,8 @@ static void free_peer(netron_peer *peer)
  * program until netron_disconnect(). */
 static void free_if_unused(netron_peer *peer)
 {
-    if (peer->users == 0 && peer->session == NULL && !peer->is_local && !peer->is_dialled)
+    if (peer->users == 0 && peer->session == NULL && !peer->is_local && !peer->is_dialled &&
+        !nt_reconnect_is_busy(peer))
         free_peer(peer);
 }
 
@@ -70,7 +73,7 @@ static netron_err make_peer(nt_peers *peers, const char *address, bool is_dialle
     peer->number = ++peers->last_number;
     peer->address = copy;
     peer->id = id;
-    peer->is_dialled = is_dialled;
+    peer->is_dialled = peer->was_dialled = is_dialled;
     netron_err err = nt_session_new(&peer->session, &peers->config, peer, !is_dialled);
     if (err != NETRON_OK) {
         free(copy);
@@ -101,11 +104,12 @@ void nt_peers_init(nt_peers *peers, netron *node, nt_loop *loop)
     nt_list_init(&peers->schemes.schemes);
     nt_list_init(&peers->listeners);
     nt_list_init(&peers->local_requests);
+    nt_list_init(&peers->resumables.parked);
     nt_ctx_init(&peers->ctx, loop, node);
     peers->local.peers = peers;
     peers->local.is_local = true;
     peers->local.self_calls = &peers->self_calls;
-    peers->local.is_ready = true;
+    peers->local.is_ready = peers->local.is_open = true;
 }
 
 void nt_peers_fini(nt_peers *peers)
@@ -116,6 +120,7 @@ void nt_peers_fini(nt_peers *peers)
     nt_registry_fini(&peers->schemes);
     nt_chain_unref(peers->chain);
     peers->chain = NULL;
+    nt_map_fini(&peers->resumables.by_handle);
     nt_ctx_fini(&peers->ctx);
 }
 
@@ -124,7 +129,8 @@ bool nt_peers_are_gone(const nt_peers *peers)
     if (!nt_list_is_empty(&peers->listeners))
         return false;
     NT_LIST_FOREACH(at, &peers->list)
-        if (NT_ITEM(at, netron_peer, link)->session != NULL)
+        if (NT_ITEM(at, netron_peer, link)->session != NULL ||
+            nt_reconnect_is_busy(NT_ITEM(at, netron_peer, link)))
             return false;
     return true;
 }
@@ -138,10 +144,13 @@ void nt_peers_close(nt_peers *peers)
         nt_listener_stop(NT_ITEM(at, netron_listener, link));
     NT_LIST_FOREACH(at, &peers->list) {
         netron_peer *peer = NT_ITEM(at, netron_peer, link);
+        nt_reconnect_stop(peer, "the node is stopping");
         if (peer->session == NULL)
             continue;
-        if (peer->is_ready)
+        if (peer->is_ready) {
+            nt_resume_say_goodbye(peer->session, NULL);
             nt_session_close(peer->session, 1001, NETRON_OK, "Server closing");
+        }
         else if (peer->session->link != NULL)
             nt_link_abort(peer->session->link, NETRON_CANCELLED, "the node is stopping");
     }
@@ -152,15 +161,20 @@ void nt_peers_close(nt_peers *peers)
 void nt_peer_on_ready(nt_session *session)
 {
     netron_peer *peer = nt_peer_of(session);
+    peer->session = session; /* one that was dialled again is the peer's from now on */
     /* One text for both, as long as both are there. */
     free(peer->id);
     peer->id = session->id;
     session->has_lent_id = true;
     peer->extensions = session->extensions;
     peer->is_ready = true;
+    peer->since_ms = nt_wall_ms();
+    peer->is_open = !nt_reconnect_on_ready(peer);
     if (peer->wait != NULL)
         nt_wait_end(peer->wait, NETRON_OK);
     peer->peers->on_peer(peer);
+    if (!peer->is_open)
+        peer->peers->on_restore(peer);
 }
 
 /* Requests that still run, and futures, keep the session after its peer: its id is its own again. */
@@ -179,8 +193,12 @@ void nt_peer_on_closed(nt_session *session, netron_err err, const char *reason)
     netron_peer *peer = nt_peer_of(session);
     nt_wait *wait = peer->wait;
     part_ids(session);
+    if (nt_reconnect_failed(session, reason)) {
+        free_if_unused(peer);
+        return;
+    }
     bool was_ready = peer->is_ready;
-    peer->is_ready = false;
+    peer->is_ready = peer->is_open = false;
     peer->session = NULL;
     if (wait != NULL) {
         if (err == NETRON_OK)
@@ -200,8 +218,39 @@ void nt_peer_on_closed(nt_session *session, netron_err err, const char *reason)
     }
     nt_peer_use(peer);
     if (was_ready)
-        peer->peers->on_peer_gone(peer, reason);
+        peer->peers->on_peer_gone(peer, reason, nt_reconnect_on_lost(peer, err, reason));
     nt_peer_unuse(peer);
+}
+
+/* Its calls wait, and what is emitted to it is kept. */
+void nt_peer_on_parked(nt_session *session, netron_err err, const char *reason)
+{
+    netron_peer *peer = nt_peer_of(session);
+    if (peer->reconnect != NULL)
+        nt_reconnect_on_parked(peer, err, reason);
+    else
+        NT_INFO(peer->peers->config.log, "%s (%s): %s: waits to be resumed", peer->id, peer->address,
+            reason);
+}
+
+void nt_peer_on_moved(nt_session *session, nt_session *heir)
+{
+    netron_peer *peer = nt_peer_of(session), *keeper = nt_peer_of(heir);
+    if (peer == keeper) {
+        nt_reconnect_on_resumed(peer);
+        return;
+    }
+    NT_INFO(peer->peers->config.log, "%s (%s): resumed", keeper->id, peer->address);
+    char *address = keeper->address;
+    keeper->address = peer->address;
+    peer->address = address;
+    peer->session = NULL;
+    free_if_unused(peer);
+}
+
+void nt_peer_on_goodbye(nt_session *session, const char *reason)
+{
+    nt_reconnect_on_goodbye(nt_peer_of(session), reason);
 }
 
 /* ---- connecting ---- */
@@ -211,7 +260,8 @@ static void forget_connect(nt_wait *wait)
     (void)wait;
 }
 
-static netron_err dial(nt_peers *peers, netron_ctx *ctx, const char *url, netron_peer **out)
+static netron_err dial(nt_peers *peers, netron_ctx *ctx, const char *url,
+    const netron_connect_options *options, netron_peer **out)
 {
     const nt_scheme *scheme;
     const char *address;
@@ -220,7 +270,12 @@ static netron_err dial(nt_peers *peers, netron_ctx *ctx, const char *url, netron
     NETRON_TRY(nt_registry_find(&peers->schemes, url, &scheme, &address));
     NETRON_TRY(nt_ctx_may_wait(ctx));
     NETRON_TRY(make_peer(peers, url, true, &peer));
-    netron_err err = nt_link_connect(&peer->session->link, peers->loop, scheme, address,
+    netron_err err = nt_reconnect_new(peer, scheme, address - url, options);
+    if (err != NETRON_OK) {
+        unmake_peer(peer);
+        return err;
+    }
+    err = nt_link_connect(&peer->session->link, peers->loop, scheme, address,
         &nt_session_link_events, peer->session, &peers->config.link, peers->config.log);
     if (err != NETRON_OK) {
         unmake_peer(peer);
@@ -246,18 +301,20 @@ static netron_err dial(nt_peers *peers, netron_ctx *ctx, const char *url, netron
 typedef struct connect_args {
     nt_peers *peers;
     const char *url;
+    const netron_connect_options *options;
     netron_peer **out;
 } connect_args;
 
 static netron_err connect_here(void *arg)
 {
     connect_args *a = arg;
-    return dial(a->peers, &a->peers->ctx, a->url, a->out);
+    return dial(a->peers, &a->peers->ctx, a->url, a->options, a->out);
 }
 
-netron_err nt_peers_connect(nt_peers *peers, const char *url, netron_peer **out)
+netron_err nt_peers_connect(nt_peers *peers, const char *url, const netron_connect_options *options,
+    netron_peer **out)
 {
-    connect_args args = {peers, url, out};
+    connect_args args = {peers, url, options, out};
     nt_loop *loop = peers->loop;
     if (nt_is_elsewhere(loop))
         return nt_run_there(loop, connect_here, &args);
@@ -278,12 +335,15 @@ static netron_err disconnect_here(void *arg)
     netron_peer *peer = a->peer;
     nt_loop *loop = peer->peers->loop;
     nt_loop_enter(loop);
+    const char *reason = a->reason != NULL ? a->reason : "Manual disconnect";
+    nt_peer_use(peer);
+    nt_reconnect_stop(peer, reason);
     peer->is_dialled = false;
-    if (peer->session != NULL)
-        nt_session_close(peer->session, 1000, NETRON_OK,
-            a->reason != NULL ? a->reason : "Manual disconnect");
-    else
-        free_if_unused(peer);
+    if (peer->session != NULL) {
+        nt_resume_say_goodbye(peer->session, reason);
+        nt_session_close(peer->session, 1000, NETRON_OK, reason);
+    }
+    nt_peer_unuse(peer);
     nt_loop_leave(loop);
     return NETRON_OK;
 }
@@ -354,7 +414,19 @@ const char *netron_peer_address(const netron_peer *peer)
 
 bool netron_peer_is_connected(const netron_peer *peer)
 {
-    return peer->is_ready;
+    return peer->is_open;
+}
+
+int64_t netron_peer_since_ms(const netron_peer *peer)
+{
+    return peer->since_ms;
+}
+
+netron_direction netron_peer_direction(const netron_peer *peer)
+{
+    if (peer->is_local)
+        return NETRON_DIRECTION_NONE;
+    return peer->was_dialled ? NETRON_DIRECTION_OUT : NETRON_DIRECTION_IN;
 }
 
 netron *netron_peer_node(const netron_peer *peer)

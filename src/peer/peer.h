@@ -10,6 +10,7 @@
 #include <netron/peer.h>
 
 #include "base/map.h"
+#include "comm/resume.h"
 #include "comm/session.h"
 #include "comm/stream.h"
 #include "peer/chain.h"
@@ -31,7 +32,9 @@ struct netron_peer {
     nt_session *session; /* NULL: local, or gone */
     bool is_local;
     bool is_ready;       /* the handshake is over */
-    bool is_dialled;
+    bool is_open;        /* calls may be made: is_ready, and what a reconnect restores is restored */
+    bool is_dialled;     /* the program's, until it disconnects it */
+    bool was_dialled;
     bool is_announced;   /* peer:connect has been told */
     bool is_mute;        /* it left an event unanswered: nobody waits for its answers any more */
     uint32_t extensions; /* both sides announced; stays when it is gone */
@@ -42,7 +45,9 @@ struct netron_peer {
     uint32_t heard_patterns; /* of `heard` */
     char *address;
     char *id;
+    int64_t since_ms;    /* wall clock: the handshake was over */
     nt_wait *wait;       /* the connect that waits for it */
+    struct nt_reconnect *reconnect; /* dialled, to come back (reconnect.h); else NULL */
     nt_map remotes;      /* nt_remote by definition id and contract */
     nt_map names;        /* nt_remote in use, by the name that was asked for */
     nt_self_calls *self_calls; /* of the local peer; else NULL */
@@ -58,6 +63,7 @@ struct nt_peers {
     nt_loop *loop;
     netron_ctx ctx;      /* the node's own */
     nt_session_config config;
+    nt_resumables resumables;
     nt_registry schemes;
     nt_list list;
     nt_list listeners;
@@ -72,7 +78,15 @@ struct nt_peers {
     nt_dealer *dealer;   /* deals accepted connections to several loops; NULL: there is one */
     nt_chain *chain;     /* the program's middlewares; NULL: none */
     void (*on_peer)(netron_peer *peer);      /* ready */
-    void (*on_peer_gone)(netron_peer *peer, const char *reason);
+    /* The connection is gone; `returns`: another one is tried. */
+    void (*on_peer_gone)(netron_peer *peer, const char *reason, bool returns);
+    /* One that was to come back does not. */
+    void (*on_peer_given_up)(netron_peer *peer, const char *reason);
+    /* It is back: have nt_reconnect_restored() called when what it had is there again. */
+    void (*on_restore)(netron_peer *peer);
+    void (*on_state)(netron_peer *peer, const netron_state_change *change);
+    /* Run fn(ctx, arg) on a fiber that the node waits for before it has stopped. */
+    netron_err (*spawn)(netron *node, netron_err (*fn)(netron_ctx *ctx, void *arg), void *arg);
     void (*on_listener_closed)(nt_peers *peers);
     void (*on_unref)(netron_peer *peer, const char *id); /* a local reference is given back */
 };
@@ -80,8 +94,9 @@ struct nt_peers {
 void nt_peers_init(nt_peers *peers, netron *node, nt_loop *loop);
 void nt_peers_fini(nt_peers *peers);
 
-/* Dial. See netron_connect(). */
-NETRON_MUST_CHECK netron_err nt_peers_connect(nt_peers *peers, const char *url, netron_peer **out);
+/* Dial. See netron_connect_with(). */
+NETRON_MUST_CHECK netron_err nt_peers_connect(nt_peers *peers, const char *url,
+    const netron_connect_options *options, netron_peer **out);
 /* Listen on one more address. */
 NETRON_MUST_CHECK netron_err nt_peers_listen(nt_peers *peers, const char *url);
 /* Begin closing every listener and connection. */
@@ -92,6 +107,9 @@ bool nt_peers_are_gone(const nt_peers *peers);
 /* The session's events, for nt_session_config. */
 void nt_peer_on_ready(nt_session *session);
 void nt_peer_on_closed(nt_session *session, netron_err err, const char *reason);
+void nt_peer_on_parked(nt_session *session, netron_err err, const char *reason);
+void nt_peer_on_moved(nt_session *session, nt_session *heir);
+void nt_peer_on_goodbye(nt_session *session, const char *reason);
 
 /* The peer behind a session. */
 static inline netron_peer *nt_peer_of(const nt_session *session)
@@ -125,6 +143,10 @@ typedef struct nt_ask {
     netron_str member;
     size_t args_at; /* in the payload */
     uint32_t count; /* of arguments */
+    /* Of a typed one: what the payload lacks in front is this member's, whose id may become another with the
+     * connection; else NULL. */
+    nt_remote *lead;
+    unsigned index;
 } nt_ask;
 
 /* Send it and wait, on the loop's thread, through the middlewares that are for its service. Suspends. */
@@ -163,6 +185,9 @@ struct nt_remote {
     netron_peer *peer;
     char *key;            /* in peer->remotes */
     char *id;             /* definition id */
+    char *wanted;         /* what it was asked for by; NULL: the peer returned it, and it has no name */
+    netron_err lost;      /* it did not come back with the connection: why */
+    uint32_t epoch;       /* of the connection that the id is of (reconnect.h) */
     uint32_t uses;        /* proxies */
     bool is_wrapped;      /* a middleware is for it */
     uint32_t returned;    /* times that the peer gave it to us: references to give back */
@@ -186,6 +211,16 @@ void nt_remote_wrap(nt_remote *remote);
  * that of a typed proxy, or NULL. NETRON_NOT_FOUND: the service lacks a member of it. */
 NETRON_MUST_CHECK netron_err nt_remote_get(netron_peer *peer, const netron_value *definition,
     const nt_contract *contract, nt_remote **out);
+/* The remote was asked for by this name: it can be asked for again. */
+NETRON_MUST_CHECK netron_err nt_remote_keep_name(nt_remote *remote, const char *wanted);
+/* The error of a call to a remote that is lost. */
+netron_err nt_remote_fail(const nt_remote *remote);
+/* One that was not looked at since the connection came back, or NULL. */
+nt_remote *nt_remote_stale(const netron_peer *peer, uint32_t epoch);
+/* Those that were not found, but may be, are looked at anew. */
+void nt_remotes_doubt(netron_peer *peer);
+/* The definition it has on the new connection: proxies go on with it. */
+NETRON_MUST_CHECK netron_err nt_remote_rebind(nt_remote *remote, const netron_value *definition);
 /* One use less; the last one tells the peer (task unref_service). */
 void nt_remote_release(nt_remote *remote);
 void nt_remotes_free(netron_peer *peer);

@@ -6,6 +6,7 @@
 #include "peer/peer.h"
 
 #include "base/error.h"
+#include "peer/reconnect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +16,19 @@ static netron_str text_of(const netron_value *value)
     return value->type == NETRON_TYPE_STR ? value->as.str : netron_s("");
 }
 
+static void free_members(uint8_t **members, const nt_contract *contract)
+{
+    if (members != NULL)
+        for (uint16_t i = 0; i < contract->count; i++)
+            free(members[i]);
+    free(members);
+}
+
 static void free_remote(nt_remote *remote)
 {
-    if (remote->members != NULL)
-        for (uint16_t i = 0; i < remote->contract->count; i++)
-            free(remote->members[i]);
-    free(remote->members);
+    free_members(remote->members, remote->contract);
     free(remote->key);
+    free(remote->wanted);
     free(remote->id);
     free(remote->parent_id);
     free(remote->service);
@@ -88,6 +95,7 @@ static netron_err make(netron_peer *peer, const char *key, const netron_value *d
     }
     nt_peer_use(peer);
     nt_remote_wrap(remote);
+    remote->epoch = nt_reconnect_epoch(peer);
     *out = remote;
     return NETRON_OK;
 }
@@ -114,6 +122,7 @@ netron_err nt_remote_get(netron_peer *peer, const netron_value *definition,
         }
     }
     remote->uses++;
+    remote->lost = NETRON_OK; /* whatever it was, this is what it is now */
     *out = remote;
     return NETRON_OK;
 }
@@ -230,5 +239,111 @@ static netron_err bind_members(nt_remote *remote, const nt_contract *contract)
     remote->contract = contract;
     for (uint16_t i = 0; i < contract->count; i++)
         NETRON_TRY(encode_member(remote, contract->members[i](), &remote->members[i]));
+    return NETRON_OK;
+}
+
+/* ---- a connection that came back ---- */
+
+netron_err nt_remote_keep_name(nt_remote *remote, const char *wanted)
+{
+    if (remote->wanted != NULL || remote->peer->reconnect == NULL)
+        return NETRON_OK;
+    remote->wanted = strdup(wanted);
+    return remote->wanted != NULL ? NETRON_OK : nt_no_memory();
+}
+
+netron_err nt_remote_fail(const nt_remote *remote)
+{
+    netron_err err =
+        remote->lost == NETRON_GONE
+            ? nt_fail(NETRON_GONE,
+                  "%s returned this service over a connection that broke: have it returned again",
+                  netron_peer_id(remote->peer))
+            : nt_fail(remote->lost, "%s does not have %s since the connection came back",
+                  netron_peer_id(remote->peer), remote->wanted);
+    nt_error_last()->executed = NETRON_EXECUTED_NO;
+    return err;
+}
+
+nt_remote *nt_remote_stale(const netron_peer *peer, uint32_t epoch)
+{
+    nt_map_entry *at = NULL;
+    void *value;
+    while (nt_map_next(&peer->remotes, &at, NULL, &value))
+        if (((nt_remote *)value)->epoch != epoch)
+            return value;
+    return NULL;
+}
+
+void nt_remotes_doubt(netron_peer *peer)
+{
+    nt_map_entry *at = NULL;
+    void *value;
+    while (nt_map_next(&peer->remotes, &at, NULL, &value)) {
+        nt_remote *remote = value;
+        if (remote->lost != NETRON_OK && remote->wanted != NULL)
+            remote->epoch = nt_reconnect_epoch(peer) - 1;
+    }
+}
+
+/* Stands under its new id; beside another one that has become the same service, under a key of its own
+ * that nobody looks for. */
+static netron_err move_to(nt_remote *remote, netron_str id)
+{
+    char key[300], own[340];
+    nt_map *all = &remote->peer->remotes;
+    NETRON_TRY(make_key(key, sizeof key, id, remote->contract));
+    const char *wanted = key;
+    const nt_remote *there = nt_map_get(all, netron_s(key));
+    if (there == remote)
+        return NETRON_OK;
+    if (there != NULL) {
+        (void)snprintf(own, sizeof own, "%s %p", key, (const void *)remote);
+        wanted = own;
+    }
+    char *copy = strdup(wanted);
+    if (copy == NULL)
+        return nt_no_memory();
+    netron_err err = nt_map_put(all, netron_s(copy), remote, NULL);
+    if (err != NETRON_OK) {
+        free(copy);
+        return err;
+    }
+    nt_map_remove(all, netron_s(remote->key));
+    free(remote->key);
+    remote->key = copy;
+    return NETRON_OK;
+}
+
+netron_err nt_remote_rebind(nt_remote *remote, const netron_value *definition)
+{
+    if (definition->type != NETRON_TYPE_DEFINITION ||
+        text_of(&definition->as.definition->id).size == 0)
+        return nt_fail(NETRON_PROTOCOL, "the peer's answer is no definition of a service");
+    /* All of the new one first: the old one stays whole if memory is out. */
+    netron_str id = text_of(&definition->as.definition->id);
+    nt_remote fresh = {.peer = remote->peer, .id = strndup(id.data, id.size)};
+    netron_err err = fresh.id != NULL
+                         ? netron_value_copy(&fresh.scope, definition, &fresh.definition)
+                         : nt_no_memory();
+    if (err == NETRON_OK && remote->contract != NULL)
+        err = bind_members(&fresh, remote->contract);
+    if (err == NETRON_OK)
+        err = move_to(remote, id);
+    if (err != NETRON_OK) {
+        free_members(fresh.members, fresh.contract);
+        free(fresh.id);
+        netron_scope_end(&fresh.scope);
+        return err;
+    }
+    free_members(remote->members, remote->contract);
+    free(remote->id);
+    netron_scope_end(&remote->scope);
+    remote->members = fresh.members;
+    remote->id = fresh.id;
+    remote->scope = fresh.scope;
+    remote->definition = fresh.definition;
+    remote->returned = 0;
+    remote->lost = NETRON_OK;
     return NETRON_OK;
 }

@@ -42,6 +42,8 @@ static netron_err send_request(nt_remote *remote, netron_operation operation, co
     netron_value ignored;
     nt_writer writer;
     netron_scope own = {0};
+    if (remote->lost != NETRON_OK && peer->is_open)
+        return nt_remote_fail(remote);
     nt_writer_heap(&writer, peer->peers->config.link.max_message_bytes);
     if (netron_peer_has(peer, "int64"))
         writer.flags = NT_WRITE_INT64;

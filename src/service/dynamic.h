@@ -14,4 +14,8 @@ NETRON_MUST_CHECK netron_err nt_proxy_query(netron_peer *peer, const char *servi
 /* The peer is gone: let go of what was found on it by name. */
 void nt_query_forget_peer(netron_peer *peer);
 
+/* The connection came back: ask again for all that proxies stand for. Returns how many are not there, but
+ * may come. Suspends. */
+uint32_t nt_query_restore(netron_peer *peer);
+
 #endif

@@ -169,6 +169,8 @@ typedef struct nt_heard {
     nt_pattern *pattern;   /* NULL: it is a plain name */
     bool is_asking;
     bool is_confirmed;
+    bool is_lost; /* the connection broke: to be asked for on the next one */
+    bool is_late; /* that did not go well; a later try may */
 } nt_heard;
 
 /* What a subscription shall be. */

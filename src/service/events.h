@@ -56,6 +56,10 @@ void nt_event_heard(netron_peer *peer, nt_event *event);
  * error. */
 void nt_event_end_heard(netron_peer *peer, netron_err reason, const char *why);
 
+/* The connection is gone, and will come back: what was heard is then asked for again. */
+void nt_event_lose(netron_peer *peer);
+/* It is back. Returns how many events could not be subscribed to, but may be later. Suspends. */
+uint32_t nt_event_restore(netron_peer *peer);
 /* The node stops: handlers that run are cancelled. */
 void nt_hearing_cancel(netron *node);
 /* ... and the program's subscriptions to its own events end. */

@@ -28,6 +28,7 @@ struct netron {
     uint32_t max_queued_events;
     netron_overflow event_overflow; /* of what peers subscribe to */
     uint32_t max_references;
+    netron_introspection introspection;
 
     /* services */
     nt_map stubs;    /* nt_stub by key: name@version, or the bare name */
@@ -36,6 +37,7 @@ struct netron {
     nt_map published; /* nt_published by the definition id that another node gave */
     nt_list publishing; /* nt_publishing: those that other nodes have not answered yet */
     uint64_t last_publishing; /* its number */
+    nt_list unpublished; /* what was published on peers whose connections are to come back */
     uint64_t generation; /* changes with every change of those two */
     nt_cached *cache;
     nt_reader plain; /* config.plain */

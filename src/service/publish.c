@@ -17,6 +17,31 @@ nt_stub *nt_published_find(const netron *node, netron_str id)
     return p != NULL ? p->stub : NULL;
 }
 
+/* Published on a peer whose connection broke, until it is there again. */
+typedef struct nt_unpublished {
+    nt_list link; /* in node->unpublished */
+    netron_peer *peer;
+    nt_stub *stub;
+} nt_unpublished;
+
+static nt_unpublished *find_unpublished(const netron *node, const netron_peer *peer,
+    const nt_stub *stub)
+{
+    NT_LIST_FOREACH(at, &node->unpublished) {
+        nt_unpublished *u = NT_ITEM(at, nt_unpublished, link);
+        if ((peer == NULL || u->peer == peer) && (stub == NULL || u->stub == stub))
+            return u;
+    }
+    return NULL;
+}
+
+static void free_unpublished(nt_unpublished *u)
+{
+    nt_list_remove(&u->link);
+    nt_stub_unref(u->stub);
+    free(u);
+}
+
 static void free_published(netron *node, nt_published *p)
 {
     node->generation++;
@@ -40,10 +65,30 @@ static bool find(const netron *node, const netron_peer *peer, const nt_stub *stu
 void nt_published_forget(netron *node, const netron_peer *peer)
 {
     netron_str id;
+    nt_unpublished *u;
     while (find(node, peer, NULL, &id))
         free_published(node, nt_map_remove(&node->published, id));
+    while ((u = find_unpublished(node, peer, NULL)) != NULL)
+        free_unpublished(u);
     if (peer == NULL)
         nt_map_fini(&node->published);
+}
+
+void nt_published_lose(netron *node, netron_peer *peer)
+{
+    netron_str id;
+    while (find(node, peer, NULL, &id)) {
+        nt_published *p = nt_map_remove(&node->published, id);
+        nt_unpublished *u = malloc(sizeof *u);
+        if (u == NULL) {
+            NT_ERROR(&node->log, "%s: %s will not be published again: out of memory",
+                netron_peer_id(peer), p->stub->name);
+        } else {
+            *u = (nt_unpublished){.peer = peer, .stub = nt_stub_ref(p->stub)};
+            nt_list_append(&node->unpublished, &u->link);
+        }
+        free_published(node, p);
+    }
 }
 
 /* [task, argument], the argument already encoded. */
@@ -74,6 +119,9 @@ static netron_err remember(netron_peer *peer, nt_stub *stub, netron_str id)
         return nt_no_memory();
     *p = (nt_published){nt_stub_ref(stub), peer};
     void *old = NULL;
+    nt_unpublished *before = find_unpublished(node, peer, stub);
+    if (before != NULL)
+        free_unpublished(before);
     netron_err err = nt_map_put(&node->published, id, p, &old);
     if (err != NETRON_OK)
         free_published(node, p);
@@ -183,17 +231,15 @@ static void take_back(netron_peer *peer, const nt_stub *stub)
     nt_loop_leave(loop);
 }
 
-static netron_err publish_here(void *arg)
+static netron_err publish(netron_peer *peer, nt_stub *stub)
 {
-    const publish_args *a = arg;
     netron_scope scope = {0};
-    nt_publishing p = {.peer = a->peer};
-    NETRON_TRY(own_stub(a, &p.stub));
+    nt_publishing p = {.peer = peer, .stub = stub};
     begin(&p);
     netron_err err = run_task(
-        a->peer, "expose_service", p.stub->meta, p.stub->meta_size, load_definition, &p, &scope);
+        peer, "expose_service", stub->meta, stub->meta_size, load_definition, &p, &scope);
     if (err == NETRON_TIMEOUT || err == NETRON_CANCELLED)
-        take_back(a->peer, p.stub);
+        take_back(peer, stub);
     if (err == NETRON_OK && !p.is_definition)
         err = nt_fail(NETRON_PROTOCOL, "the peer's answer is no definition of a service");
     if (err == NETRON_OK)
@@ -201,6 +247,59 @@ static netron_err publish_here(void *arg)
     netron_scope_end(&scope);
     end(&p);
     return err;
+}
+
+static netron_err publish_here(void *arg)
+{
+    const publish_args *a = arg;
+    nt_stub *stub;
+    NETRON_TRY(own_stub(a, &stub));
+    return publish(a->peer, stub);
+}
+
+/* What may go better in a while: the name may still be taken by the connection that broke. */
+static bool may_go(netron_err err)
+{
+    return err == NETRON_CONFLICT || err == NETRON_TIMEOUT || err == NETRON_TOO_MANY ||
+           err == NETRON_UNAVAILABLE;
+}
+
+/* True: there is no need to try again. */
+static bool restore(netron_peer *peer, nt_stub *stub)
+{
+    nt_stub_ref(stub);
+    bool is_withdrawn = stub->key == NULL;
+    netron_err err = is_withdrawn ? NETRON_OK : publish(peer, stub);
+    if (err != NETRON_OK)
+        NT_WARN(peer->peers->config.log, "%s: %s is not published again: %s", netron_peer_id(peer),
+            stub->name, netron_last_error()->message);
+    nt_unpublished *u = find_unpublished(peer->peers->node, peer, stub);
+    bool is_done = is_withdrawn || err == NETRON_OK || !may_go(err);
+    if (is_done && u != NULL)
+        free_unpublished(u);
+    nt_stub_unref(stub);
+    return is_done;
+}
+
+uint32_t nt_published_restore(netron_peer *peer)
+{
+    netron *node = peer->peers->node;
+    nt_unpublished *u;
+    uint32_t left = 0;
+    nt_list later;
+    nt_list_init(&later);
+    while (peer->is_ready && (u = find_unpublished(node, peer, NULL)) != NULL) {
+        nt_stub *stub = u->stub;
+        if (restore(peer, stub) || (u = find_unpublished(node, peer, stub)) == NULL)
+            continue;
+        /* Out of the way of the next one. */
+        nt_list_remove(&u->link);
+        nt_list_append(&later, &u->link);
+        left++;
+    }
+    for (nt_list *at; (at = nt_list_take(&later)) != NULL;)
+        nt_list_append(&node->unpublished, at);
+    return left;
 }
 
 static netron_err unpublish_here(void *arg)
@@ -213,6 +312,11 @@ static netron_err unpublish_here(void *arg)
     netron_scope scope = {0};
     nt_writer name;
     NETRON_TRY(own_stub(a, &stub));
+    nt_unpublished *u = find_unpublished(node, a->peer, stub);
+    if (u != NULL) { /* its connection is gone: it need not be published again */
+        free_unpublished(u);
+        return NETRON_OK;
+    }
     nt_stub_ref(stub);
     nt_writer_heap(&name, UINT16_MAX);
     nt_put_text(&name, stub->name);

@@ -15,5 +15,9 @@ uint64_t nt_publishing_now(const netron_peer *peer);
 NETRON_MUST_CHECK bool nt_publishing_await(netron_peer *peer, netron_ctx *ctx, uint64_t last);
 /* The peer is gone (NULL: all are): what was published there is no longer called under its ids. */
 void nt_published_forget(netron *node, const netron_peer *peer);
+/* The same, of one that will come back: then it is published there again. */
+void nt_published_lose(netron *node, netron_peer *peer);
+/* It is back. Returns how many services could not be published, but may be later. Suspends. */
+uint32_t nt_published_restore(netron_peer *peer);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "peer/reconnect.h"
 #include "service/version.h"
 #include "wire/fault.h"
 
@@ -100,6 +101,11 @@ static netron_err query_here(void *arg)
     if (err == NETRON_OK)
         err = nt_remote_get(a->peer, &definition, a->contract, &remote);
     netron_scope_end(&scope);
+    if (err == NETRON_OK) {
+        err = nt_remote_keep_name(remote, a->id);
+        if (err != NETRON_OK)
+            nt_remote_release(remote);
+    }
     if (err == NETRON_OK)
         *a->proxy = (netron_proxy){.peer = a->peer, .remote = remote};
     return err;
@@ -203,6 +209,14 @@ netron_err netron_list_references(netron_peer *peer, netron_scope *scope, netron
                                  : describe_here(&args);
 }
 
+netron_err netron_list_peers(netron_peer *peer, netron_scope *scope, netron_value *peers)
+{
+    describe_args args = {peer, NULL, "list_peers", scope, peers};
+    nt_loop *loop = peer->peers->loop;
+    return nt_is_elsewhere(loop) ? nt_run_there(loop, describe_here, &args)
+                                 : describe_here(&args);
+}
+
 void nt_query_forget_peer(netron_peer *peer)
 {
     nt_map_entry *at = NULL;
@@ -210,4 +224,49 @@ void nt_query_forget_peer(netron_peer *peer)
     while (nt_map_next(&peer->names, &at, NULL, &value))
         nt_remote_release(value);
     nt_map_fini(&peer->names);
+}
+
+/* ---- a connection that came back ---- */
+
+/* It is not there any more, or not yet: worth another look. */
+static bool may_come(netron_err err)
+{
+    return err == NETRON_NOT_FOUND || err == NETRON_TIMEOUT || err == NETRON_TOO_MANY ||
+           err == NETRON_UNAVAILABLE;
+}
+
+/* Borrowed while `wanted` is asked for: its last proxy may be released meanwhile. */
+static bool restore_remote(netron_peer *peer, nt_remote *remote, uint32_t epoch)
+{
+    netron_value definition;
+    netron_scope scope = {0};
+    remote->epoch = epoch;
+    if (remote->wanted == NULL) {
+        remote->lost = NETRON_GONE;
+        return true;
+    }
+    remote->uses++;
+    netron_err err = nt_query(peer, remote->wanted, NULL, &scope, &definition);
+    if (err == NETRON_OK)
+        err = nt_remote_rebind(remote, &definition);
+    if (err != NETRON_OK) {
+        NT_INFO(peer->peers->config.log, "%s: %s was not found again: %s", netron_peer_id(peer),
+            remote->wanted, netron_last_error()->message);
+        remote->lost = err;
+    }
+    netron_scope_end(&scope);
+    nt_remote_release(remote);
+    return err == NETRON_OK || !may_come(err);
+}
+
+uint32_t nt_query_restore(netron_peer *peer)
+{
+    uint32_t epoch = nt_reconnect_epoch(peer), left = 0;
+    nt_remote *remote;
+    /* What was lost on an earlier try is asked for again. */
+    nt_remotes_doubt(peer);
+    while (peer->is_ready && nt_reconnect_epoch(peer) == epoch &&
+           (remote = nt_remote_stale(peer, epoch)) != NULL)
+        left += !restore_remote(peer, remote, epoch);
+    return left;
 }

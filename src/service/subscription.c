@@ -1,8 +1,10 @@
 /* subscription.c - subscriptions of this program: how they begin at a peer, and how they end. */
 #include "base/error.h"
+#include "peer/reconnect.h"
 #include "service/event_parts.h"
 #include "service/stub.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- subscriptions of this program ---- */
@@ -250,7 +252,7 @@ static netron_subscription *make(const nt_wish *wish)
 
 static netron_err check_wish(const nt_wish *wish)
 {
-    if (!wish->peer->is_ready)
+    if (!wish->peer->is_ready && !nt_reconnect_is_on(wish->peer))
         return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone",
             netron_peer_id(wish->peer));
     if (wish->options != NULL && (unsigned)wish->options->overflow > NETRON_OVERFLOW_DISCONNECT)
@@ -311,6 +313,90 @@ void netron_unsubscribe(netron_subscription *subscription)
         (void)nt_run_there(loop, unsubscribe_here, subscription);
     else
         (void)unsubscribe_here(subscription);
+}
+
+/* ---- connections that come back ---- */
+
+void nt_event_lose(netron_peer *peer)
+{
+    nt_map_entry *at = NULL;
+    void *value;
+    peer->is_mute = false;
+    peer->probe = 0;
+    while (nt_map_next(&peer->heard, &at, NULL, &value)) {
+        nt_heard *heard = value;
+        heard->is_lost = heard->is_lost || heard->is_confirmed;
+        heard->is_confirmed = false;
+    }
+}
+
+/* One that is not heard again yet, and its name, to be freed. */
+static nt_heard *find_lost(const netron_peer *peer, char **name)
+{
+    nt_map_entry *at = NULL;
+    netron_str key;
+    void *value;
+    while (nt_map_next(&peer->heard, &at, &key, &value)) {
+        nt_heard *heard = value;
+        if (!heard->is_lost || heard->is_asking)
+            continue;
+        *name = strndup(key.data, key.size);
+        return *name != NULL ? heard : NULL;
+    }
+    return NULL;
+}
+
+/* The peer does not want to tell of it any more. */
+static void end_event(netron_peer *peer, const char *name, netron_err err)
+{
+    nt_list over;
+    nt_heard *heard = nt_map_remove(&peer->heard, netron_s(name));
+    nt_list_init(&over);
+    for (nt_list *item; (item = nt_list_take(&heard->subscriptions)) != NULL;)
+        nt_list_append(&over, item);
+    free_heard(peer, heard);
+    char why[256];
+    (void)snprintf(why, sizeof why, "%s", netron_last_error()->message);
+    for (nt_list *item; (item = nt_list_take(&over)) != NULL;)
+        nt_subscription_finish(NT_ITEM(item, netron_subscription, link), nt_fail(err, "%s", why));
+}
+
+static bool may_be_heard(netron_err err)
+{
+    return err == NETRON_TIMEOUT || err == NETRON_TOO_MANY || err == NETRON_UNAVAILABLE;
+}
+
+uint32_t nt_event_restore(netron_peer *peer)
+{
+    uint32_t left = 0;
+    char *name;
+    nt_heard *heard;
+    while (peer->is_ready && (heard = find_lost(peer, &name)) != NULL) {
+        heard->is_asking = true;
+        heard->is_lost = false;
+        netron_err err = run_name_task(peer, "subscribe", name);
+        /* Its last subscription may have ended meanwhile. */
+        heard = nt_map_get(&peer->heard, netron_s(name));
+        if (heard != NULL)
+            tell_outcome(peer->peers->loop, heard, err);
+        if (heard != NULL && err != NETRON_OK && !may_be_heard(err)) {
+            NT_WARN(peer->peers->config.log, "%s: event %s is not heard any more: %s",
+                netron_peer_id(peer), name, netron_last_error()->message);
+            end_event(peer, name, err);
+        } else if (heard != NULL && err != NETRON_OK) {
+            heard->is_late = true;
+            left++;
+        }
+        free(name);
+    }
+    nt_map_entry *at = NULL;
+    void *value;
+    while (nt_map_next(&peer->heard, &at, NULL, &value)) {
+        heard = value;
+        heard->is_lost = heard->is_lost || heard->is_late;
+        heard->is_late = false;
+    }
+    return left;
 }
 
 void nt_event_end_heard(netron_peer *peer, netron_err reason, const char *why)

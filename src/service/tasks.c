@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "service/events.h"
+#include "service/peers.h"
 #include "service/reference.h"
 #include "service/relay.h"
 
@@ -239,6 +240,7 @@ static const struct {
     {"abilities", abilities},
     {"list_services", list_services},
     {"list_references", list_references},
+    {"list_peers", nt_peers_list},
 };
 
 enum { CORE_COUNT = sizeof core / sizeof *core };

@@ -130,7 +130,7 @@ netron_link *netron_listener_accept(netron_listener *listener, const char *from)
     return nt_listener_accept(listener, listener->scheme, from);
 }
 
-static void set_head_room(netron_link *link)
+void nt_link_set_head_room(netron_link *link)
 {
     size_t most = link->limits->max_message_bytes;
     link->small_max = (uint8_t)(most < NT_WS_SMALL_MAX ? most : NT_WS_SMALL_MAX);
@@ -148,7 +148,7 @@ static void set_head_room(netron_link *link)
 void nt_link_opened_up(netron_link *link)
 {
     link->state = NT_LINK_OPEN;
-    set_head_room(link);
+    nt_link_set_head_room(link);
     link->events->on_open(link);
 }
 

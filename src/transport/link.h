@@ -64,6 +64,7 @@ typedef struct nt_message {
 } nt_message;
 
 typedef struct nt_ws_state nt_ws_state;
+struct nt_keep;
 
 enum {
     /* The frame heads of small messages, RFC 6455 5.2: a client's has a mask. */
@@ -95,6 +96,7 @@ struct netron_link {
     size_t early_sent;  /* what has gone ahead in this batch */
     size_t unsent;      /* bytes in out, queue and writing */
     size_t mark;        /* when so much is unsent, it is looked at: early_at, or that writers wait */
+    struct nt_keep *keep; /* what was written goes there (keep.h); NULL: it is forgotten */
     nt_flush flush;
     nt_timer stalled;   /* runs while the transport does not take what was written */
     uint64_t bytes_in, bytes_out;
@@ -114,6 +116,7 @@ struct netron_link {
     bool is_full;       /* unsent is over the mark: on_writable will come */
     bool is_writing;    /* the transport has not taken all yet */
     bool is_shut;       /* the transport was told to close */
+    bool is_parked;     /* nothing carries it: what is written is kept only */
     bool sent_close, got_close; /* WebSocket close frames */
     bool in_transport;  /* inside a call of the transport's ops */
     bool is_lost;       /* closed by the transport inside such a call */
@@ -223,6 +226,21 @@ void nt_link_close(netron_link *link, unsigned code, netron_err err, const char 
 
 /* Give up at once. */
 void nt_link_abort(netron_link *link, netron_err err, const char *reason);
+
+/* ---- links that take over from each other ---- */
+
+/* Keep from now on what is written after all that is written already. */
+void nt_link_keep(netron_link *link, struct nt_keep *keep);
+/* What `link` has not written, or has and may not have arrived, goes to its keep, and its events go to
+ * nobody any more: it is closed, if it is not yet. */
+void nt_link_leave_behind(netron_link *link);
+/* An open link of the framing of `like`, with its keep, events and owner, that nothing carries. NULL: out
+ * of memory. */
+netron_link *nt_link_park(const netron_link *like);
+/* Send all that is in the link's keep. */
+void nt_link_send_again(netron_link *link);
+/* More has been acknowledged: writers may go on. */
+void nt_link_look_writable(netron_link *link);
 
 /* ---- for the framings ---- */
 

@@ -2,13 +2,14 @@
 #include "transport/link_parts.h"
 
 #include "base/error.h"
+#include "transport/keep.h"
 
 enum {
     AHEAD_MIN = 1024, /* a batch of fewer bytes is sent at once */
     PARTS_MAX = 16
 };
 
-static void push_out(netron_link *link)
+void nt_link_push_out(netron_link *link)
 {
     nt_chunk *out = link->out;
     if (out == NULL)
@@ -111,7 +112,7 @@ static bool grow(nt_writer *writer, size_t size)
     fresh->from = fresh->to = link->scheme->framing == NETRON_FRAMING_WEBSOCKET
                                   ? 0
                                   : (size_t)FRONT - link->head_room;
-    push_out(link);
+    nt_link_push_out(link);
     set_out(link, fresh);
     writer->start = fresh->data + FRONT;
     writer->at = writer->start + used;
@@ -152,7 +153,7 @@ static bool lend(nt_writer *writer, const void *data, size_t size)
         return false;
     memcpy(own->data, &lent, sizeof lent);
     memcpy(own->data + LENT_FRONT, writer->start, lent.before);
-    push_out(link);
+    nt_link_push_out(link);
     set_out(link, own);
     writer->at = own->data + LENT_FRONT + lent.before;
     writer->end = own->data + own->size;
@@ -172,7 +173,7 @@ bool nt_link_begin_slowly(netron_link *link, nt_writer *writer)
     }
     nt_chunk *out = link->out;
     if (out != NULL && out->size - out->to < NT_LINK_ROOM_MIN) {
-        push_out(link);
+        nt_link_push_out(link);
         out = NULL;
     }
     if (out == NULL) {
@@ -262,7 +263,7 @@ bool nt_link_put_raw(netron_link *link, const void *data, size_t size)
         nt_chunk *fresh = nt_chunk_take(&link->loop->chunks, size + 16);
         if (fresh == NULL)
             return false;
-        push_out(link);
+        nt_link_push_out(link);
         out = fresh;
         set_out(link, out);
     }
@@ -275,15 +276,26 @@ bool nt_link_put_raw(netron_link *link, const void *data, size_t size)
 
 /* ---- to the transport ---- */
 
+/* More of it would not be kept, or nothing takes it. */
+static bool must_wait(const netron_link *link)
+{
+    return link->is_parked || (link->keep != NULL && nt_keep_is_full(link->keep));
+}
+
+void nt_link_look_writable(netron_link *link)
+{
+    if (!link->is_full || link->unsent > NT_LINK_LOW_MARK || must_wait(link))
+        return;
+    link->is_full = false;
+    if (link->state == NT_LINK_OPEN)
+        link->events->on_writable(link);
+}
+
 static void after_write(netron_link *link)
 {
     if (link->unsent == 0)
         nt_loop_timer_stop(link->loop, &link->stalled);
-    if (link->is_full && link->unsent <= NT_LINK_LOW_MARK) {
-        link->is_full = false;
-        if (link->state == NT_LINK_OPEN)
-            link->events->on_writable(link);
-    }
+    nt_link_look_writable(link);
     if (link->state == NT_LINK_CLOSING && link->unsent == 0)
         nt_link_shut(link);
 }
@@ -316,7 +328,7 @@ static bool give(netron_link *link, const netron_bytes *parts, size_t count)
 /* Take up to PARTS_MAX chunks off the queue into `writing`. */
 static size_t take_parts(netron_link *link, netron_bytes parts[PARTS_MAX])
 {
-    push_out(link);
+    nt_link_push_out(link);
     size_t count = 0;
     nt_chunk *last = NULL;
     for (nt_chunk *chunk = link->queue; chunk != NULL && count < PARTS_MAX; chunk = chunk->next) {
@@ -335,9 +347,16 @@ static size_t take_parts(netron_link *link, netron_bytes parts[PARTS_MAX])
 static void forget_written(netron_link *link)
 {
     size_t bytes = chunk_bytes(link->writing);
+    nt_chunk *written = link->writing;
     link->unsent -= bytes;
     link->bytes_out += bytes;
-    nt_link_release(link, &link->writing);
+    if (NT_LIKELY(link->keep == NULL)) {
+        nt_link_release(link, &link->writing);
+        return;
+    }
+    link->writing = NULL;
+    nt_keep_take(link->keep, written);
+    link->is_full = link->is_full || must_wait(link);
 }
 
 static bool write_batch(netron_link *link)
@@ -430,7 +449,7 @@ static netron_err end_lent(netron_link *link, nt_writer *writer, size_t size, bo
 static bool write_message(netron_link *link)
 {
     if (link->writing == NULL) {
-        push_out(link);
+        nt_link_push_out(link);
         if (link->queue == NULL)
             return false;
         link->writing = link->queue;

@@ -30,6 +30,9 @@ void nt_link_release(netron_link *link, nt_chunk **list);
 void nt_link_drop_input(netron_link *link);
 /* Tell the transport, once, to close. */
 void nt_link_shut(netron_link *link);
+/* What is being filled is full. */
+void nt_link_push_out(netron_link *link);
+void nt_link_set_head_room(netron_link *link);
 /* The last event; the link is gone. */
 void nt_link_finish_close(netron_link *link);
 

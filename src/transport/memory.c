@@ -166,6 +166,7 @@ static void memory_close(netron_link *link)
 {
     memory_end *end = netron_link_data(link);
     end->is_closing = true;
+    end->count = end->given = 0; /* what was written may go at any time now */
     schedule(end);
 }
 

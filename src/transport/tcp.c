@@ -180,12 +180,14 @@ static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo 
     t->is_looking = false;
     t->found = t->next = found;
     t->last_error = status;
-    if (t->is_closing)
+    if (t->is_closing) {
+        free_found(t); /* the cancel came too late */
         nt_uv_close(t->s.link);
-    else if (status != 0)
+    } else if (status != 0) {
         give_up(t);
-    else
+    } else {
         try_next(t);
+    }
 }
 
 static netron_err tcp_connect(netron_link *link, const char *address, void *user)

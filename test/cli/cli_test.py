@@ -159,6 +159,25 @@ class Help(Case):
         self.assertEqual(netron("-V").code, 0)
 
 
+class Peers(Case):
+    def test_who_is_connected(self):
+        result = netron("peers", demo.url)
+        self.assertEqual((result.code, result.err), (0, ""))
+        for line in result.out.splitlines():
+            self.assertRegex(line, r"\A[0-9a-f-]{36}  from 127\.0\.0\.1:\d+  since \d{4}-\d\d-\d\dT[0-9:.]+Z\Z")
+        self.assertGreaterEqual(len(result.out.splitlines()), 1)
+
+    def test_as_json(self):
+        peers = json.loads(netron("peers", "--json", demo.url).out)
+        self.assertEqual({peer["direction"] for peer in peers}, {"in"})
+        self.assertEqual(peers[-1]["services"], [])
+        self.assertIn("int64", peers[-1]["extensions"])
+
+    def test_existing_nodes_cannot_tell(self):
+        err = self.fails(1, "peers", base.url)
+        self.assertRegex(err, r"\Anetron: 501 .*: this node cannot list its peers\n")
+
+
 class Usage(Case):
     def wrong(self, message, *words, **how):
         err = self.fails(2, *words, **how)

@@ -293,10 +293,10 @@ static void fuzz_close(netron_link *link)
 }
 
 static const netron_transport_ops transports[] = {
-    {NETRON_FRAMING_WEBSOCKET, fuzz_listen, fuzz_stop, fuzz_connect, fuzz_write, fuzz_pause, fuzz_close},
-    {NETRON_FRAMING_LENGTH, fuzz_listen, fuzz_stop, fuzz_connect, fuzz_write, fuzz_pause, fuzz_close},
-    {NETRON_FRAMING_NONE, fuzz_listen, fuzz_stop, fuzz_connect, fuzz_write, fuzz_pause, fuzz_close},
-    {NETRON_FRAMING_NONE, fuzz_listen, fuzz_stop, fuzz_connect, fuzz_write, fuzz_pause, fuzz_close},
+    {NETRON_FRAMING_WEBSOCKET, fuzz_listen, fuzz_stop, fuzz_connect, fuzz_write, fuzz_pause, fuzz_close, NULL},
+    {NETRON_FRAMING_LENGTH, fuzz_listen, fuzz_stop, fuzz_connect, fuzz_write, fuzz_pause, fuzz_close, NULL},
+    {NETRON_FRAMING_NONE, fuzz_listen, fuzz_stop, fuzz_connect, fuzz_write, fuzz_pause, fuzz_close, NULL},
+    {NETRON_FRAMING_NONE, fuzz_listen, fuzz_stop, fuzz_connect, fuzz_write, fuzz_pause, fuzz_close, NULL},
 };
 
 /* ---- the world around the node ---- */
@@ -480,12 +480,15 @@ static void upgrade_as_server(world *w)
     receive(w, (const uint8_t *)answer, nt_ws_accept_write(answer, &offer));
 }
 
+#define TOKEN "0123456789abcdef"
+
 static void shake_hands(world *w)
 {
     static const char *const hellos[] = {"{\"type\":\"client-id\",\"id\":\"fuzz\"}",
-        "{\"type\":\"client-id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"meta\"]}",
+        "{\"type\":\"client-id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"meta\",\"resume\"],"
+        "\"resume\":{\"token\":\"" TOKEN TOKEN TOKEN TOKEN "\"}}",
         "{\"type\":\"id\",\"id\":\"fuzz\"}",
-        "{\"type\":\"id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"meta\"]}"};
+        "{\"type\":\"id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"meta\",\"resume\"]}"};
     if (w->is_ws && w->is_dialling)
         upgrade_as_server(w);
     else if (w->is_ws)

@@ -13,6 +13,7 @@ KINDS = {
               "handshake_timeout_ms": 700, "stalled_timeout_ms": 1500, "max_fibers": 4000,
               "call_timeout_ms": 1000, "task_timeout_ms": 1000},
     "relay": {"allow_remote_expose": "*", "call_timeout_ms": 1000, "task_timeout_ms": 1000},
+    "resume": {"resume_timeout_ms": 700, "max_pinned_bytes": 16 * MIB},
     "idle": {"idle_timeout_ms": 500, "ping_interval_ms": 100, "max_peers": 20},
 }
 

@@ -27,11 +27,12 @@ import attack_frames
 import attack_handshake
 import attack_memory
 import attack_packets
+import attack_resume
 import attack_streams
 import attack_tasks
 
 MODULES = (attack_packets, attack_frames, attack_handshake, attack_tasks, attack_streams,
-           attack_flood, attack_memory, attack_dial)
+           attack_flood, attack_memory, attack_dial, attack_resume)
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEFAULT_NODE = os.path.join(ROOT, "build/release/test/hostile/hostile_node")
 

@@ -4,6 +4,7 @@ import json
 import struct
 
 PING, GET, SET, CALL, TASK, STREAM, STREAM_ERROR, STREAM_CLOSE, CANCEL = range(9)
+SESSION = 10
 EOS, LIVE, IMPULSE, ERROR = 0x10, 0x20, 0x40, 0x80
 
 

@@ -87,7 +87,7 @@ def is_promised(rows, row):
 
 
 # What stands for "ext": "announced" in exceptions.json: all that this node announces, in its order.
-ANNOUNCED = ["int64", "cancel", "credit", "meta", "oneway", "patterns"]
+ANNOUNCED = ["int64", "cancel", "credit", "meta", "oneway", "patterns", "resume"]
 
 
 def with_announced(value):
