@@ -72,6 +72,7 @@ static netron_err ask_last(netron_invocation *inv)
             return err;
         }
         ask.payload = (nt_slice){writer.start, nt_writer_size(&writer)};
+        ask.lead = NULL; /* it is whole */
     }
     netron_err err = wants_stream(&ask) ? ask_stream(inv, &ask)
                      : is_dynamic(&ask) ? ask_dynamic(inv, &ask)
@@ -135,7 +136,7 @@ netron_err nt_ask_wrapped(nt_ask *ask)
     inv.service = remote->service;
     inv.member = member;
     inv.peer = ask->peer;
-    inv.ctx = ask->ctx;
+    inv.ctx = ask->ctx != NULL ? ask->ctx : nt_peer_ctx(ask->peer, ask->options);
     inv.timeout_ms =
         ask->options != NULL && ask->options->timeout_ms != 0 ? ask->options->timeout_ms
                                                                : ask->peer->peers->call_timeout_ms;

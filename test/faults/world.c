@@ -171,12 +171,14 @@ static void print_log(void *user, netron_log_level level, const char *line)
 static netron *make_node(world *w, const char *id, netron *of_loop)
 {
     size_t scheme = w->regime->keeps_borders ? 2 : (size_t)(w->seed >> 3) % 3;
+    bool pings = dice_hits(&w->chance, 300);
     netron_options options = {.id = id,
         .loop = of_loop != NULL ? netron_loop(of_loop) : NULL,
         .one_write_per_batch = dice_hits(&w->chance, 500),
         /* Nothing else ends a stream whose writer has fallen silent. */
         .idle_timeout_ms = w->regime->at_once ? 0 : 20000,
-        .ping_interval_ms = dice_hits(&w->chance, 300) ? 3000 : 0,
+        /* Where single packets are lost, an answered ping would hide that a stream's are. */
+        .ping_interval_ms = pings && (w->regime->faults & FAULT_DROP) == 0 ? 3000 : 0,
         .allow_remote_expose = of_loop == NULL ? "*" : NULL,
         .log = w->net.trace != NULL ? print_log : NULL,
         .log_user = w->net.trace,
