@@ -306,9 +306,7 @@ static netron_err build(netron *node, const netron_options *options)
     nt_list_init(&node->unpublished);
     NETRON_TRY(make_id(node, options->id));
     configure(node, options);
-    node->cache = calloc(NT_CACHE_SIZE, sizeof *node->cache);
-    if (node->cache == NULL)
-        return nt_no_memory();
+    NETRON_TRY(nt_cache_init(&node->cache));
     /* Generation 0 is that of a cache slot never used. */
     node->generation = 1;
     if (options->allow_remote_expose != NULL) {
@@ -532,7 +530,7 @@ static void free_node(netron *node)
     nt_loop *loop = node->loop;
     nt_overflow_unwatch(loop);
     free(node->shards);
-    free(node->cache);
+    nt_cache_fini(&node->cache);
     free(node->allow_remote_expose);
     free(node->id);
     free(node);

@@ -131,12 +131,11 @@ static netron_err make(netron *node, unsigned index, uint32_t max_fibers, size_t
     nt_shard *shard = calloc(1, sizeof *shard);
     if (shard == NULL)
         return nt_no_memory();
-    shard->cache = calloc(NT_CACHE_SIZE, sizeof *shard->cache);
-    netron_err err = shard->cache != NULL
-                         ? nt_loop_open(&shard->loop, NULL, max_fibers, stack_bytes)
-                         : nt_no_memory();
+    netron_err err = nt_cache_init(&shard->cache);
+    if (err == NETRON_OK)
+        err = nt_loop_open(&shard->loop, NULL, max_fibers, stack_bytes);
     if (err != NETRON_OK) {
-        free(shard->cache);
+        nt_cache_fini(&shard->cache);
         free(shard);
         return err;
     }

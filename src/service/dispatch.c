@@ -159,9 +159,10 @@ static netron_err find_bound(nt_request *request, nt_reader *args, netron_str ke
 }
 
 /* Suspends, maybe. */
-static netron_err look_up_slowly(nt_request *request, nt_reader *args, nt_cached *cached, nt_slice raw,
+static netron_err look_up_slowly(nt_request *request, nt_reader *args, nt_slice raw,
     const nt_bound **out)
 {
+    netron *node = request->ctx.node;
     netron_str key = {NULL, 0}, name = {NULL, 0};
     bool is_read = nt_read_text(args, &key) && nt_read_text(args, &name);
     if (!is_read && args->err == NETRON_PROTOCOL)
@@ -169,24 +170,25 @@ static netron_err look_up_slowly(nt_request *request, nt_reader *args, nt_cached
     if (!is_read)
         return nt_fail(NETRON_INVALID, "Invalid definition ID format");
     NETRON_TRY(find_bound(request, args, key, name, out));
-    if (cached != NULL)
-        nt_cached_keep(cached, raw, *out, request->ctx.node->generation);
+    if (raw.len != 0)
+        nt_cache_keep(&node->cache, raw, *out, node->generation);
     return NETRON_OK;
 }
 
 static netron_err look_up(nt_request *request, nt_reader *args, const nt_bound **out)
 {
     const netron *node = request->ctx.node;
-    nt_slice key = {args->at, (size_t)(args->end - args->at)};
-    nt_cached *cached = NULL;
+    nt_slice key = {0};
     if (request->type == NETRON_PACKET_CALL)
-        cached = nt_cached_at(node->cache, key, &key.len);
-    if (NT_LIKELY(cached != NULL && nt_cached_is(cached, key, node->generation))) {
+        key = nt_cache_key((nt_slice){args->at, (size_t)(args->end - args->at)});
+    const nt_cached *cached =
+        key.len != 0 ? nt_cache_find(&node->cache, key, node->generation) : NULL;
+    if (NT_LIKELY(cached != NULL)) {
         args->at += key.len;
         *out = cached->bound;
         return NETRON_OK;
     }
-    return look_up_slowly(request, args, cached, key, out);
+    return look_up_slowly(request, args, key, out);
 }
 
 /* ---- dynamic services ---- */

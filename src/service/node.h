@@ -39,7 +39,7 @@ struct netron {
     uint64_t last_publishing; /* its number */
     nt_list unpublished; /* what was published on peers whose connections are to come back */
     uint64_t generation; /* changes with every change of those two */
-    nt_cached *cache;
+    nt_cache cache;
     nt_reader plain; /* config.plain */
 
     nt_map tasks;    /* nt_task by name */

@@ -28,6 +28,7 @@ static void open_add(nt_mail *mail, bool cancelled)
         nt_map_put(&shard->by_id, netron_s(stub->id), offer, NULL) != NETRON_OK)
         NT_WARN(
             shard->config.log, "%s runs on the node's own loop alone: out of memory", stub->key);
+    nt_cache_fit(&shard->cache, nt_map_count(&shard->by_id));
     forget_lookups(shard);
 }
 
@@ -106,14 +107,13 @@ void nt_shard_fini_offers(nt_shard *shard)
 {
     nt_map_fini(&shard->by_key);
     nt_map_fini(&shard->by_id);
-    free(shard->cache);
-    shard->cache = NULL;
+    nt_cache_fini(&shard->cache);
 }
 
 /* ---- what is served here ---- */
 
 /* The member that a CALL is for, or NULL, into found_bound. */
-static void find_slowly(nt_shard *shard, nt_slice args, nt_cached *cached, size_t size)
+static void find_slowly(nt_shard *shard, nt_slice args, size_t size)
 {
     netron_str key, name;
     nt_reader reader;
@@ -129,7 +129,7 @@ static void find_slowly(nt_shard *shard, nt_slice args, nt_cached *cached, size_
         bound = nt_map_get(&offer->stub->members, name);
     if (bound != NULL && bound->is_property)
         bound = NULL;
-    nt_cached_keep(cached, (nt_slice){args.ptr, size}, bound, shard->generation);
+    nt_cache_keep(&shard->cache, (nt_slice){args.ptr, size}, bound, shard->generation);
     shard->found_bound = bound;
 }
 
@@ -141,15 +141,15 @@ static bool find(nt_shard *shard, nt_slice payload)
     if (!nt_read_array(&reader, &count) || count < 2)
         return false;
     nt_slice args = {reader.at, (size_t)(reader.end - reader.at)};
-    size_t size;
-    nt_cached *cached = nt_cached_at(shard->cache, args, &size);
-    if (cached == NULL)
+    nt_slice key = nt_cache_key(args);
+    if (key.len == 0)
         return false; /* a name that long is looked up at home */
-    if (nt_cached_is(cached, (nt_slice){args.ptr, size}, shard->generation))
+    const nt_cached *cached = nt_cache_find(&shard->cache, key, shard->generation);
+    if (cached != NULL)
         shard->found_bound = cached->bound;
     else
-        find_slowly(shard, args, cached, size);
-    shard->found_size = size;
+        find_slowly(shard, args, key.len);
+    shard->found_size = key.len;
     return shard->found_bound != NULL &&
            !atomic_load_explicit(&shard->found_bound->stub->is_withdrawn, memory_order_relaxed);
 }

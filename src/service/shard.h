@@ -37,7 +37,7 @@ struct nt_shard {
     /* The shard's own. */
     nt_map by_key, by_id; /* nt_offer */
     uint64_t generation;
-    nt_cached *cache; /* misses too: `bound` NULL */
+    nt_cache cache; /* misses too: `bound` NULL */
     const nt_bound *found_bound; /* by pass_on, for the serving that follows at once */
     size_t found_size;
 

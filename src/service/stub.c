@@ -176,9 +176,11 @@ nt_stub *nt_stub_by_id(const netron *node, netron_str id)
 
 netron_err nt_stub_register(nt_stub *stub)
 {
-    NETRON_TRY(nt_map_put(&stub->node->by_id, netron_s(stub->id), stub, NULL));
+    netron *node = stub->node;
+    NETRON_TRY(nt_map_put(&node->by_id, netron_s(stub->id), stub, NULL));
     nt_stub_wrap(stub);
-    stub->node->generation++;
+    node->generation++;
+    nt_cache_fit(&node->cache, nt_map_count(&node->by_id));
     return NETRON_OK;
 }
 
