@@ -7,9 +7,20 @@ find_package(Threads REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
 pkg_check_modules(LIBUV REQUIRED libuv>=1.40)
 
+# The archive, as far as it is there: of the shared library only two functions are needed, and
+# relocating the rest of it would be most of what starting a node takes (docs/adr/0013).
+get_filename_component(crypto_folder ${OPENSSL_CRYPTO_LIBRARY} DIRECTORY)
+find_library(CRYPTO_ARCHIVE NAMES libcrypto.a PATHS ${crypto_folder} NO_DEFAULT_PATH)
+if(CRYPTO_ARCHIVE)
+    set(crypto ${CRYPTO_ARCHIVE})
+else()
+    message(STATUS "No libcrypto.a in ${crypto_folder}: the shared library makes nodes start later.")
+    set(crypto ${OPENSSL_CRYPTO_LIBRARY})
+endif()
+
 target_include_directories(netron_deps SYSTEM INTERFACE ${LIBUV_INCLUDE_DIRS} ${OPENSSL_INCLUDE_DIR})
 target_link_libraries(netron_deps INTERFACE
-    ${LIBUV_LINK_LIBRARIES} ${OPENSSL_CRYPTO_LIBRARY} ${CMAKE_DL_LIBS} ${CMAKE_THREAD_LIBS_INIT} m)
+    ${LIBUV_LINK_LIBRARIES} ${crypto} ${CMAKE_DL_LIBS} ${CMAKE_THREAD_LIBS_INIT} m)
 
 if(NETRON_FIBER STREQUAL "boost")
     # The archive, never the .so: that one needs libstdc++.

@@ -2,6 +2,7 @@
 #include "service/check.h"
 
 #include "base/error.h"
+#include "base/number.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -57,7 +58,7 @@ static bool fits(const netron_value *value, const netron_value *decl)
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
         if (text_is(decl, ints[i]))
             return is_int || (value->type == NETRON_TYPE_FLOAT && fabs(value->as.f) < 0x1p64 &&
-                                 value->as.f == trunc(value->as.f));
+                                 nt_is_whole(value->as.f));
     if (text_is(decl, "f64") || text_is(decl, "f32"))
         return is_int || value->type == NETRON_TYPE_FLOAT;
     if (text_is(decl, "str"))

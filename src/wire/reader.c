@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "base/utf8.h"
 
 #include <math.h>
@@ -321,7 +322,7 @@ static bool to_integer(const nt_head *head, bool *negative, uint64_t *magnitude)
         return true;
     case NT_HEAD_FLOAT:
         *negative = head->as.f < 0;
-        if (!(fabs(head->as.f) < 0x1p64) || head->as.f != trunc(head->as.f))
+        if (!(fabs(head->as.f) < 0x1p64) || !nt_is_whole(head->as.f))
             return false;
         *magnitude = (uint64_t)fabs(head->as.f);
         return true;
@@ -357,7 +358,7 @@ static bool bad_integer(nt_reader *reader, const char *type, const nt_head *head
 {
     if (!is_number(head))
         return nt_bad_type(reader, type, head);
-    if (head->kind == NT_HEAD_FLOAT && head->as.f != trunc(head->as.f))
+    if (head->kind == NT_HEAD_FLOAT && !nt_is_whole(head->as.f))
         return bad_value(reader, type, "a number with a fraction");
     return bad_value(reader, type, "a number out of its range");
 }
