@@ -1,4 +1,7 @@
 /* file.c - see netron/file.h. */
+/* The functions of a digest alone: through EVP all of libcrypto would come along (ADR 13). */
+#define OPENSSL_API_COMPAT 10100
+
 #include <netron/file.h>
 
 #include "app/beneath.h"
@@ -6,7 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -169,7 +172,7 @@ typedef struct moving {
     size_t size, done;
     uint64_t offset;
     int error;
-    EVP_MD_CTX *digest;
+    SHA256_CTX *digest;
 } moving;
 
 static void move_now(void *arg)
@@ -188,7 +191,7 @@ static void move_now(void *arg)
             break;
         m->done += (size_t)moved;
     }
-    if (m->digest != NULL && m->error == 0 && EVP_DigestUpdate(m->digest, m->to, m->done) != 1)
+    if (m->digest != NULL && m->error == 0 && SHA256_Update(m->digest, m->to, m->done) != 1)
         m->error = ENOMEM;
 }
 
@@ -227,18 +230,17 @@ netron_err netron_file_write(netron_ctx *ctx, netron_file *file, uint64_t offset
 
 static netron_err digest_all(netron_ctx *ctx, moving *m, char out[65])
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned size;
-    if (m->digest == NULL || m->to == NULL || EVP_DigestInit_ex(m->digest, EVP_sha256(), NULL) != 1)
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    if (m->to == NULL || SHA256_Init(m->digest) != 1)
         return nt_no_memory();
     do {
         m->done = 0;
         NETRON_TRY(run_moving(ctx, m));
         m->offset += m->done;
     } while (m->done == m->size);
-    if (EVP_DigestFinal_ex(m->digest, digest, &size) != 1 || size != 32)
+    if (SHA256_Final(digest, m->digest) != 1)
         return nt_no_memory();
-    for (unsigned i = 0; i < size; i++) {
+    for (unsigned i = 0; i < sizeof digest; i++) {
         static const char digits[] = "0123456789abcdef";
         out[2 * i] = digits[digest[i] >> 4];
         out[2 * i + 1] = digits[digest[i] & 15];
@@ -249,12 +251,12 @@ static netron_err digest_all(netron_ctx *ctx, moving *m, char out[65])
 
 netron_err netron_file_sha256(netron_ctx *ctx, netron_file *file, char out[65])
 {
+    SHA256_CTX digest;
     moving m = {.fd = file->fd,
         .to = malloc(PORTION),
         .size = PORTION,
-        .digest = EVP_MD_CTX_new()};
+        .digest = &digest};
     netron_err err = digest_all(ctx, &m, out);
-    EVP_MD_CTX_free(m.digest);
     free(m.to);
     return err;
 }
