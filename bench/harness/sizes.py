@@ -46,6 +46,10 @@ class Relay:
             pass  # the other direction has ended
 
 
+# A frame's head, the packet's, and undefined.
+ANSWER = {"ws": 6 + 5 + 3, "tcp": 4 + 5 + 3}
+
+
 class Sizes(dict):
     """ws_request, ws_reply, ws_item, ws_event, ws_answer and the same for tcp, found when asked for."""
 
@@ -66,7 +70,8 @@ class Sizes(dict):
         elif what in ("event", "answer"):
             events = ["events", "--calls", "1", "--items"]
             up, down = self._per_thing(scheme, 1000, lambda n: [*events, str(n)])
-            self[f"{scheme}_event"], self[f"{scheme}_answer"] = down, up
+            # Peers of ours answer no events; everyone else does, and so does the floor.
+            self[f"{scheme}_event"], self[f"{scheme}_answer"] = down, up or ANSWER[scheme]
         else:
             raise KeyError(name)
         return self[name]

@@ -221,7 +221,7 @@ def _ws_only():
     yield _ours("ws-upload", "Netron over ws", "ws", "upload", "--inflight", "16",
                 aims=({"share": 0.85},))
     yield from _baseline()
-    yield _ours("ws-events", "Netron over ws", "ws", "events", aims=())
+    yield _ours("ws-events", "Netron over ws, where subscribers need not answer", "ws", "events", aims=())
     yield _ours("server-events", "Netron's server under raw subscribers", "ws", "events",
                 program="raw_client", aims=({"share": 1 / 1.5},))
     yield _ours("ws-idle", "Netron over ws", "ws", "idle", how="idle", once=True,

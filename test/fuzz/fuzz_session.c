@@ -485,10 +485,12 @@ static void upgrade_as_server(world *w)
 static void shake_hands(world *w)
 {
     static const char *const hellos[] = {"{\"type\":\"client-id\",\"id\":\"fuzz\"}",
-        "{\"type\":\"client-id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"meta\",\"resume\"],"
+        "{\"type\":\"client-id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"meta\","
+        "\"oneway\",\"patterns\",\"resume\"],"
         "\"resume\":{\"token\":\"" TOKEN TOKEN TOKEN TOKEN "\"}}",
         "{\"type\":\"id\",\"id\":\"fuzz\"}",
-        "{\"type\":\"id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"meta\",\"resume\"]}"};
+        "{\"type\":\"id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"meta\","
+        "\"oneway\",\"patterns\",\"resume\"]}"};
     if (w->is_ws && w->is_dialling)
         upgrade_as_server(w);
     else if (w->is_ws)
@@ -621,6 +623,7 @@ static void open_world(world *w)
         .max_fibers = 64,
         .max_streams = 4,
         .max_subscriptions = 4,
+        .max_queued_events = 2,
         .allow_remote_expose = "*"};
     NT_ASSERT(uv_loop_init(&w->loop) == 0);
     w->node = netron_new(&options);
