@@ -63,11 +63,12 @@ static size_t read_message(int fd, uint8_t *to, size_t room)
     uint8_t head[HEAD], more[2];
     bench_receive_all(fd, head, sizeof head);
     size_t size = head[1];
+    bool is_huge = size == 127; /* RFC 6455 5.2: a length of 64 bits follows */
     if (size == 126) {
         bench_receive_all(fd, more, sizeof more);
         size = (size_t)more[0] << 8 | more[1];
     }
-    if (head[1] == 127 || size > room)
+    if (is_huge || size > room)
         bench_fail("a message is too long");
     bench_receive_all(fd, to, size);
     return size;

@@ -320,22 +320,21 @@ static void name_member(nt_ask *ask, const nt_call *call)
 {
     nt_remote *remote = call->proxy->remote;
     const nt_member *member = remote->contract->members[call->index]();
-    const uint8_t *at = remote->members[call->index];
-    nt_prefix prefix;
-    memcpy(&prefix, at, sizeof prefix);
     ask->remote = remote;
     ask->member = netron_s(nt_member_name(member));
-    ask->args_at = prefix.size;
     ask->count = member->param_count;
-    if (call->id != NT_REQUEST_CALL) {
-        ask->args_at = ask->args_at - prefix.head_size + 1;
+    if (call->id != NT_REQUEST_CALL)
         ask->count = call->id == NT_REQUEST_SET ? 1 : 0;
-    }
-    if (remote->peer->is_local)
+    if (!remote->peer->is_local) { /* in another thread its prefix must not be looked at */
+        ask->lead = remote;
+        ask->index = call->index;
         return;
-    ask->lead = remote;
-    ask->index = call->index;
-    ask->args_at = 0;
+    }
+    nt_prefix prefix;
+    memcpy(&prefix, remote->members[call->index], sizeof prefix);
+    ask->args_at = prefix.size;
+    if (call->id != NT_REQUEST_CALL)
+        ask->args_at = ask->args_at - prefix.head_size + 1;
 }
 
 /* A request that was collected: to the node itself, from another thread, or for middlewares. */

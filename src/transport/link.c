@@ -8,7 +8,12 @@
 
 static void flush_link(nt_flush *flush)
 {
-    nt_link_flush(NT_ITEM(flush, netron_link, flush));
+    netron_link *link = NT_ITEM(flush, netron_link, flush);
+    if (link->resumes_later) {
+        link->resumes_later = false;
+        nt_link_resume(link);
+    }
+    nt_link_flush(link);
 }
 
 static void on_stalled(nt_timer *timer)

@@ -112,6 +112,7 @@ struct netron_link {
     bool is_netron2;    /* the subprotocol netron.2 was offered or chosen */
     bool is_reading;    /* inside on_input: output waits for the end of the batch */
     bool is_paused;     /* by the upper layer */
+    bool resumes_later; /* at the end of the turn: input is taken from the loop, not on a fiber */
     bool is_in_step;    /* the far side waits for what is sent next */
     bool is_full;       /* unsent is over the mark: on_writable will come */
     bool is_writing;    /* the transport has not taken all yet */

@@ -274,6 +274,7 @@ nt_step nt_link_next(netron_link *link, nt_message *out)
 
 void nt_link_pause(netron_link *link)
 {
+    link->resumes_later = false;
     if (link->is_paused)
         return;
     link->is_paused = true;
@@ -283,12 +284,17 @@ void nt_link_pause(netron_link *link)
 
 void nt_link_resume(netron_link *link)
 {
+    nt_loop *loop = link->loop;
     if (!link->is_paused)
         return;
+    if (loop->fibers.current != NULL && !link->is_reading && link->state == NT_LINK_OPEN) {
+        link->resumes_later = true;
+        nt_loop_flush_later(loop, &link->flush);
+        return;
+    }
     link->is_paused = false;
     if (link->state != NT_LINK_OPEN)
         return;
-    nt_loop *loop = link->loop;
     nt_loop_enter(loop);
     if (link->in != NULL && !link->is_reading)
         take_in(link);

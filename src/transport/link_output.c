@@ -131,6 +131,7 @@ static bool may_write_now(const netron_link *link)
 {
     size_t waiting = 0;
     if (link->scheme->ops->try_write == NULL || link->is_writing || link->in_transport ||
+        link->keep != NULL || /* what is lent could not be sent again */
         link->state != NT_LINK_OPEN || link->limits->one_write_per_batch ||
         link->scheme->framing == NETRON_FRAMING_NONE ||
         link->head_room == NT_WS_CLIENT_HEAD) /* a mask must be written over a copy */

@@ -165,6 +165,38 @@ static void test_calls_are_answered_and_run_once_across_cuts(void **state)
     home__release(&proxy);
 }
 
+/* What is long is not copied when it is sent: it must be kept all the same. */
+static void test_long_answers_arrive_whole_across_cuts(void **state)
+{
+    enum { CALLS = 24, SIZE = 200000 };
+    fixture *f = *state;
+    lab proxy;
+    uint8_t *data = malloc(SIZE);
+    start(f, NULL, NULL, "tcp://127.0.0.1:0");
+    dial(f, (netron_connect_options){0});
+    CHECK_OK(lab__query(f->peer, &proxy));
+    f->cutter.cut_bytes = 5 * SIZE / 2;
+    for (int i = 0; i < CALLS; i += 4) {
+        lab__blob_future all[4];
+        for (int k = 0; k < 4; k++) {
+            memset(data, i + k, SIZE);
+            all[k] = lab__blob_start(
+                netron_with(&proxy, .scope = &f->scope), (netron_bytes){data, SIZE});
+        }
+        for (int k = 0; k < 4; k++) {
+            netron_bytes answer;
+            CHECK_OK(lab__blob_wait(&all[k], &answer));
+            memset(data, i + k, SIZE);
+            assert_int_equal(answer.size, SIZE);
+            assert_memory_equal(answer.data, data, SIZE);
+        }
+    }
+    assert_true(f->cutter.cuts >= 3);
+    assert_int_equal(f->fresh, 0);
+    lab__release(&proxy);
+    free(data);
+}
+
 static void test_a_call_waits_over_the_break(void **state)
 {
     fixture *f = *state;
@@ -415,6 +447,7 @@ int main(void)
         TEST(test_a_stream_arrives_whole_through_a_hundred_cuts),
         TEST(test_so_it_does_over_websocket),
         TEST(test_calls_are_answered_and_run_once_across_cuts),
+        TEST(test_long_answers_arrive_whole_across_cuts),
         TEST(test_a_call_waits_over_the_break),
         TEST(test_events_and_what_is_held_go_on),
         TEST(test_the_server_hears_nothing_of_the_break),
