@@ -10,7 +10,7 @@ static netron_err run(netron *node, const char *url, const char *path)
     NETRON_TRY(file_service__query(peer, &files));
     netron_each(chunk, &err, file_service_stream_file(&files, netron_s(path)))
         if (fwrite(chunk.data, 1, chunk.size, stdout) != chunk.size)
-            break;
+            return netron_fail(netron_context(node), NETRON_GONE, "the output takes no more");
     return err; /* an error in mid-stream is not an early end */
 }
 
@@ -22,5 +22,5 @@ int main(int argc, char **argv)
     if (err != NETRON_OK)
         fprintf(stderr, "%d %s\n", (int)err, netron_last_error()->message);
     netron_free(node);
-    return err != NETRON_OK;
+    return err != NETRON_OK || fflush(stdout) != 0;
 }

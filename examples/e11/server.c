@@ -26,7 +26,8 @@ NETRON_PROVIDE(file_service, stream_file);
 int main(int argc, char **argv)
 {
     file_service__self self = {.root = argc > 2 ? argv[2] : "."};
-    netron *node = netron_new(&(netron_options){.listen = argc > 1 ? argv[1] : "ws://[::1]:7070"});
+    const char *url = argc > 1 ? argv[1] : "ws://127.0.0.1:7070";
+    netron *node = netron_new(&(netron_options){.listen = url});
     bool failed = node == NULL || file_service__expose(node, &self) != NETRON_OK ||
         netron_run(node) != 0;
     if (failed)

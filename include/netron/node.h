@@ -41,7 +41,7 @@ typedef enum netron_log_level {
     NETRON_LOG_DEBUG
 } netron_log_level;
 
-/* Whom a node tells who is connected to it (netron_list_peers()). Behind a proxy or a tunnel on the same
+/* Whom a node tells who is connected to it (netron_list_peers()) and its figures (task stats). Behind a proxy or a tunnel on the same
  * machine everybody comes from this machine. */
 typedef enum netron_introspection {
     NETRON_INTROSPECTION_MACHINE, /* connections from 127.0.0.0/8 and ::1, unix: and memory: */

@@ -15,7 +15,7 @@
 int nt_walk_beneath(int folder, const char *path, int flags)
 {
     char name[256];
-    int at = dup(folder);
+    int at = fcntl(folder, F_DUPFD_CLOEXEC, 0);
     while (at >= 0) {
         size_t size = strcspn(path, "/");
         bool is_last = path[size + strspn(path + size, "/")] == '\0';
@@ -40,13 +40,23 @@ int nt_walk_beneath(int folder, const char *path, int flags)
     return -1;
 }
 
+#ifdef HAS_OPENAT2
+enum { RACES_MAX = 16 };
+#endif
+
 int nt_open_beneath(int folder, const char *path, int flags)
 {
 #ifdef HAS_OPENAT2
     struct open_how how = {.flags = (unsigned)flags,
         .mode = (flags & O_CREAT) != 0 ? 0644 : 0,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-    long fd = syscall(SYS_openat2, folder, path, &how, sizeof how);
+    long fd = -1;
+    /* EAGAIN: a folder was renamed during the walk, and the kernel cannot tell where that led. */
+    for (int i = 0; i < RACES_MAX; i++) {
+        fd = syscall(SYS_openat2, folder, path, &how, sizeof how);
+        if (fd >= 0 || errno != EAGAIN)
+            break;
+    }
     /* An old kernel, or a filter that does not know it. */
     if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
         return (int)fd;

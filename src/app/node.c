@@ -296,6 +296,7 @@ static netron_err build(netron *node, const netron_options *options)
         return nt_fail(NETRON_INVALID, "threads: at most %d", THREADS_MAX);
     NETRON_TRY(nt_loop_open(&node->loop, options->loop, max_fibers, options->stack_bytes));
     node->loop->busy_poll_ns = busy_poll_ns(options);
+    node->begun_ns = uv_hrtime();
     nt_peers_init(&node->peers, node, node->loop);
     nt_list_init(&node->crew.spawned);
     node->crew.on_idle = on_idle;
@@ -649,15 +650,19 @@ static netron_err stats_here(void *arg)
 {
     stats_args *a = arg;
     const netron *node = a->node;
+    uint64_t pending = 0;
+    NT_LIST_FOREACH(at, &node->peers.list) {
+        const netron_peer *peer = NT_ITEM(at, netron_peer, link);
+        if (peer->session == NULL)
+            continue;
+        if (peer->session->link != NULL)
+            nt_session_count_bytes(peer->session, peer->session->link);
+        pending += peer->session->pending.used;
+    }
     a->stats = node->stats;
     a->stats.fibers = node->loop->fibers.live;
     a->stats.fibers_peak = node->loop->fibers.peak;
-    a->stats.calls_pending = 0;
-    NT_LIST_FOREACH(at, &node->peers.list) {
-        const netron_peer *peer = NT_ITEM(at, netron_peer, link);
-        if (peer->session != NULL)
-            a->stats.calls_pending += peer->session->pending.used;
-    }
+    a->stats.calls_pending = pending;
     nt_shards_add_stats(node, &a->stats);
     return NETRON_OK;
 }

@@ -363,10 +363,22 @@ static void read_messages(void *arg)
     session->has_input = false;
 }
 
+/* Only what is new since the last time. */
+void nt_session_count_bytes(nt_session *session, netron_link *link)
+{
+    if (nt_bridge_of(link) != NULL || link->is_parked) /* the front has counted them; or nobody shall */
+        return;
+    NT_COUNT_UP(session->config->stats->bytes_in, link->bytes_in - link->counted_in);
+    NT_COUNT_UP(session->config->stats->bytes_out, link->bytes_out - link->counted_out);
+    link->counted_in = link->bytes_in;
+    link->counted_out = link->bytes_out;
+}
+
 static void on_input(netron_link *link)
 {
     nt_session *session = link->owner;
     nt_loop *loop = session->loop;
+    nt_session_count_bytes(session, link);
     session->is_busy = true;
     session->has_input = true;
     while (session->has_input && session->link != NULL) {
@@ -422,14 +434,6 @@ static void on_open(netron_link *link)
         nt_loop_timer_stop(session->loop, &session->timer);
         nt_loop_timer_start(session->loop, &session->timer, ID_DELAY_MS);
     }
-}
-
-void nt_session_count_bytes(nt_session *session, const netron_link *link)
-{
-    if (nt_bridge_of(link) != NULL || link->is_parked) /* the front has counted them; or nobody shall */
-        return;
-    NT_COUNT_UP(session->config->stats->bytes_in, link->bytes_in);
-    NT_COUNT_UP(session->config->stats->bytes_out, link->bytes_out);
 }
 
 static void end_session(nt_session *session, netron_err err, const char *reason)

@@ -234,8 +234,9 @@ static inline size_t nt_session_unsent(const nt_session *session)
 }
 /* One that is parked ends now. */
 void nt_session_end_parked(nt_session *session, netron_err err, const char *reason);
-/* The link is done: its bytes belong to the node's figures. */
-void nt_session_count_bytes(nt_session *session, const netron_link *link);
+/* Bring the link's bytes into the node's figures: when input comes, when they are asked for, and at the
+ * end. */
+void nt_session_count_bytes(nt_session *session, netron_link *link);
 
 /* Look from time to time whether the peer is silent, from now on. */
 void nt_session_watch(nt_session *session);

@@ -20,6 +20,7 @@ struct netron {
     nt_loop *loop;
     nt_log log;
     netron_stats stats;
+    uint64_t begun_ns; /* uv_hrtime() when it was made */
     nt_peers peers;
     char *id;
     char *allow_remote_expose;

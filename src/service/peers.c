@@ -28,17 +28,24 @@ static bool is_of_this_machine(const netron_peer *peer)
     return false;
 }
 
-static bool may_ask(const netron_peer *peer)
+netron_err nt_introspection_allowed(const nt_request *request)
 {
+    const netron_peer *peer = request->session != NULL ? nt_peer_of(request->session)
+                                                       : &request->ctx.node->peers.local;
     switch (peer->peers->node->introspection) {
     case NETRON_INTROSPECTION_ALL:
-        return true;
+        return NETRON_OK;
     case NETRON_INTROSPECTION_MACHINE:
-        return is_of_this_machine(peer);
+        if (is_of_this_machine(peer))
+            return NETRON_OK;
+        break;
     case NETRON_INTROSPECTION_NONE:
+        if (peer->is_local)
+            return NETRON_OK;
         break;
     }
-    return peer->is_local;
+    return nt_fail(NETRON_FORBIDDEN, "this node does not tell who is connected to it, and how busy it "
+                                     "is (option introspection)");
 }
 
 static void put_extensions(nt_writer *writer, const netron_peer *peer)
@@ -86,14 +93,10 @@ static void put_peer(nt_writer *writer, const netron_peer *peer, nt_stub *const 
 netron_err nt_peers_list(nt_request *request, nt_reader *args)
 {
     netron *node = request->ctx.node;
-    const netron_peer *asks =
-        request->session != NULL ? nt_peer_of(request->session) : &node->peers.local;
     size_t count;
     uint32_t connected = 0;
     (void)args;
-    if (!may_ask(asks))
-        return nt_fail(NETRON_FORBIDDEN, "this node does not tell who is connected to it (option "
-                                         "introspection)");
+    NETRON_TRY(nt_introspection_allowed(request));
     nt_stub **all = nt_stubs_sorted(node, NULL, &count);
     if (all == NULL)
         return nt_no_memory();

@@ -4,6 +4,9 @@
 
 #include "service/stub.h"
 
+/* NETRON_OK: option introspection lets the caller ask about the node; else NETRON_FORBIDDEN. */
+NETRON_MUST_CHECK netron_err nt_introspection_allowed(const nt_request *request);
+
 /* The task list_peers (docs/protocol.md §14). */
 netron_err nt_peers_list(nt_request *request, nt_reader *args);
 

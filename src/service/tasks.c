@@ -1,4 +1,4 @@
-/* tasks.c - the tasks of the protocol (PROTOCOL.md §6), two of ours, and the program's own. */
+/* tasks.c - the tasks of the protocol (PROTOCOL.md §6), those of ours, and the program's own. */
 #include "service/dispatch.h"
 
 #include <netron/version.h>
@@ -216,6 +216,49 @@ static netron_err list_services(nt_request *request, nt_reader *args)
     return nt_reply_end(request);
 }
 
+/* The node's figures. Nothing of who its peers are or what they say. */
+static netron_err stats(nt_request *request, nt_reader *args)
+{
+    const netron *node = node_of(request);
+    NETRON_TRY(nt_introspection_allowed(request));
+    netron_stats now = netron_stats_get(node);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } figures[] = {
+        {"uptimeMs", (uv_hrtime() - node->begun_ns) / 1000000},
+        {"peers", now.peers},
+        {"services", now.services},
+        {"callsServed", now.calls_served},
+        {"callsMade", now.calls_made},
+        {"callsFailed", now.calls_failed},
+        {"callsPending", now.calls_pending},
+        {"streams", now.streams},
+        {"subscriptions", now.subscriptions},
+        {"eventsDropped", now.events_dropped},
+        {"references", now.references},
+        {"fibers", now.fibers},
+        {"fibersPeak", now.fibers_peak},
+        {"packetsIn", now.packets_in},
+        {"packetsOut", now.packets_out},
+        {"bytesIn", now.bytes_in},
+        {"bytesOut", now.bytes_out},
+    };
+    (void)args;
+    nt_writer *writer = nt_reply_begin(request, 0);
+    if (writer != NULL) {
+        size_t count = sizeof figures / sizeof *figures;
+        netron_abi_put_map(writer, (uint32_t)count + 1);
+        nt_put_text(writer, "id");
+        nt_put_text(writer, node->id);
+        for (size_t i = 0; i < count; i++) {
+            nt_put_text(writer, figures[i].name);
+            netron_abi_put_uint(writer, figures[i].value);
+        }
+    }
+    return nt_reply_end(request);
+}
+
 static netron_err list_references(nt_request *request, nt_reader *args)
 {
     (void)args;
@@ -241,6 +284,7 @@ static const struct {
     {"list_services", list_services},
     {"list_references", list_references},
     {"list_peers", nt_peers_list},
+    {"stats", stats},
 };
 
 enum { CORE_COUNT = sizeof core / sizeof *core };

@@ -100,6 +100,7 @@ struct netron_link {
     nt_flush flush;
     nt_timer stalled;   /* runs while the transport does not take what was written */
     uint64_t bytes_in, bytes_out;
+    uint64_t counted_in, counted_out; /* the upper layer's: what it has added to figures of its own */
     nt_link_state state;
     netron_err error;   /* why it closes */
     unsigned close_code; /* of WebSocket, 0: none */

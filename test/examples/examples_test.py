@@ -8,6 +8,8 @@ free ports; nothing sleeps until something is ready: it is asked until it answer
 passed. The last line is "N passed, N failed".
 """
 import argparse
+import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -455,9 +457,122 @@ class E11FileService(Folder):
                 self.assertTrue(got.stderr.startswith(b"%d " % code), got.stderr)
 
 
+class E11Resources(Case):
+    """Memory and descriptors do not grow with the file or its readers, and an early end is no end."""
+
+    MIB = 1 << 20
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(dir=scratch))
+        self.root = self.folder / "root"
+        self.root.mkdir()
+        self.server = Server(example("e11/server"), "URL", str(self.root))
+        self.addCleanup(self.end)
+
+    def end(self):
+        self.assertEqual((self.server.stop(), self.server.out, self.server.err), (0, "", ""))
+        shutil.rmtree(self.folder)
+
+    def put(self, name, mib):
+        """A file without repetition, so that a chunk that is lost or doubled changes its sum."""
+        path = self.root / name
+        digest = hashlib.sha256()
+        with open(path, "wb") as file:
+            for _ in range(mib):
+                block = os.urandom(self.MIB)
+                digest.update(block)
+                file.write(block)
+        return path, digest.hexdigest()
+
+    def reader(self, path, **how):
+        return subprocess.Popen([example("e11/client"), self.server.url, path],
+                                env=environment(), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
+
+    def lists(self, path):
+        folder = f"/proc/{self.server.process.pid}/fd"
+        for name in os.listdir(folder):
+            try:
+                if os.readlink(f"{folder}/{name}") == str(path):
+                    return True
+            except FileNotFoundError:
+                continue
+        return False
+
+    def wait_until(self, claim):
+        deadline = time.monotonic() + PATIENCE
+        while not claim():
+            self.assertLess(time.monotonic(), deadline, "it never came true")
+            time.sleep(0.01)
+
+    def test_the_whole_file(self):
+        path, expected = self.put("large-file.bin", 16)
+        done = subprocess.run([example("e11/client"), self.server.url, path.name],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(hashlib.sha256(done.stdout).hexdigest(), expected)
+        self.assertFalse(self.lists(path))
+        done = subprocess.run([str(build / "netron"), "call", self.server.url, "file-service",
+                               "streamFile", path.name, "--json"], text=True,
+                              stdout=subprocess.PIPE, timeout=PATIENCE)
+        chunks = [base64.b64decode(json.loads(line)) for line in done.stdout.splitlines()]
+        self.assertEqual({len(chunk) for chunk in chunks}, {64 * 1024})
+        self.assertEqual(hashlib.sha256(b"".join(chunks)).hexdigest(), expected)
+
+    def test_a_file_that_shrinks_is_an_error(self):
+        path, _ = self.put("shrinks", 32)
+        reader = self.reader(path.name)
+        self.assertTrue(reader.stdout.read(1))
+        os.truncate(path, self.MIB)  # the reader is slow: most of the file has not been read yet
+        out, err = reader.communicate(timeout=PATIENCE)
+        self.assertEqual(reader.returncode, 1)
+        self.assertLess(len(out), 32 * self.MIB)
+        self.assertRegex(err.decode(), r"\A409 .*cut")
+
+    def test_a_reader_that_is_killed_leaves_no_file_open(self):
+        path, _ = self.put("held", 32)
+        reader = self.reader(path.name)
+        self.assertTrue(reader.stdout.read(1))
+        self.assertTrue(self.lists(path))
+        reader.kill()
+        reader.communicate(timeout=PATIENCE)
+        self.wait_until(lambda: not self.lists(path))
+
+    def test_an_output_that_is_full_is_an_error(self):
+        self.put("any", 1)
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([example("e11/client"), self.server.url, "any"], stdout=full,
+                                  stderr=subprocess.PIPE, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 1)
+
+    def test_a_slow_reader_costs_no_memory(self):
+        if settings.get("NETRON_SANITIZE"):
+            self.skipTest("a sanitizer's memory is its own")
+
+        def kib(process, field):
+            with open(f"/proc/{process.pid}/status") as status:
+                return int(re.search(rf"(?m)^{field}:\s+(\d+) kB", status.read()).group(1))
+
+        size = 256
+        path, expected = self.put("large-file.bin", size)
+        idle = kib(self.server.process, "VmRSS")
+        digest = hashlib.sha256()
+        reader = self.reader(path.name)
+        for i in range(size - 1):
+            digest.update(reader.stdout.read(self.MIB))
+            if i == 0:
+                idle_reader = kib(reader, "VmRSS")
+            if i < 16:
+                time.sleep(0.05)  # 20 MiB/s: the rest of the file must not pile up meanwhile
+        peaks = [kib(self.server.process, "VmHWM") - idle, kib(reader, "VmHWM") - idle_reader]
+        out, err = reader.communicate(timeout=PATIENCE)
+        digest.update(out)
+        self.assertEqual((reader.returncode, err, digest.hexdigest()), (0, b"", expected))
+        self.assertLess(max(peaks), 32 * 1024, "KiB of the server and the client above idle")
+
+
 class Files(Folder):
     def test_stat_read_and_checksum(self):
-        import hashlib
         url = self.serve(example("files/server"), "URL", self.root)
         stat = json.loads(netron("call", url, "files", "stat", "large.bin").stdout)
         self.assertEqual(stat["size"], len(self.content))

@@ -658,6 +658,34 @@ static void test_task_of_the_program_answers(void **state)
     assert_true(lists(netron_map_get(&result, "tasks"), "backwards"));
 }
 
+static uint64_t figure(const netron_value *stats, const char *name)
+{
+    uint64_t number = UINT64_MAX;
+    const netron_value *found = netron_map_get(stats, name);
+    if (found == NULL)
+        fail_msg("the task stats does not tell %s", name);
+    CHECK_OK(netron_value_u64(found, &number));
+    return number;
+}
+
+static void test_stats_tells_the_figures_as_they_are_now(void **state)
+{
+    fixture *f = *state;
+    netron_value before, after;
+    CHECK_OK(run_task(f, "stats", NULL, 0, &before));
+    CHECK_STR(netron_map_get(&before, "id")->as.str, "server");
+    assert_int_equal(figure(&before, "peers"), 1);
+    assert_int_equal(figure(&before, "services"), 1);
+    CHECK_OK(run_task(f, "stats", NULL, 0, &after));
+    assert_int_equal(figure(&after, "callsServed"), figure(&before, "callsServed") + 1);
+    /* The connection is open: what has gone over it counts all the same. */
+    assert_true(figure(&after, "bytesIn") > figure(&before, "bytesIn"));
+    assert_true(figure(&after, "bytesOut") > figure(&before, "bytesOut") + 100);
+    assert_true(figure(&after, "uptimeMs") >= figure(&before, "uptimeMs"));
+    const netron_stats stats = netron_stats_get(f->p.server);
+    assert_true(stats.bytes_in >= figure(&after, "bytesIn"));
+}
+
 static void test_task_that_takes_too_long_is_answered_408_and_cancelled(void **state)
 {
     fixture *f = *state;
@@ -703,6 +731,7 @@ int main(void)
         TEST(test_result_outlives_later_calls_until_its_scope_ends),
         TEST(test_released_proxy_says_so),
         TEST(test_core_tasks_answer),
+        TEST(test_stats_tells_the_figures_as_they_are_now),
         TEST(test_task_of_the_program_answers),
         TEST(test_task_that_takes_too_long_is_answered_408_and_cancelled),
     };
