@@ -489,8 +489,8 @@ static void shake_hands(world *w)
         "\"oneway\",\"patterns\",\"resume\"],"
         "\"resume\":{\"token\":\"" TOKEN TOKEN TOKEN TOKEN "\"}}",
         "{\"type\":\"id\",\"id\":\"fuzz\"}",
-        "{\"type\":\"id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"meta\","
-        "\"oneway\",\"patterns\",\"resume\"]}"};
+        ("{\"type\":\"id\",\"id\":\"fuzz\",\"ext\":[\"int64\",\"cancel\",\"credit\",\"meta\","
+         "\"oneway\",\"patterns\",\"resume\"]}")};
     if (w->is_ws && w->is_dialling)
         upgrade_as_server(w);
     else if (w->is_ws)
