@@ -11,6 +11,7 @@
 
 enum {
     TIMERS_MAX = 256,
+    ERRANDS_MAX = 64,
     ROUNDS_MAX = 200000, /* of a loop, while the clock stands still */
     EPOCH_MS = 1000      /* a loop's clock at the start: not 0, which may mean "never" */
 };
@@ -25,11 +26,20 @@ typedef struct virtual_timer {
     uint64_t order; /* of those due together, the first started comes first */
 } virtual_timer;
 
+/* What a loop has sent to other threads: time stands still until it is back. */
+typedef struct virtual_errand {
+    const void *request;
+    uv_after_work_cb after_work;
+    uv_getaddrinfo_cb found;
+} virtual_errand;
+
 static struct {
     bool is_on;
     uint64_t now_ms, limit_ms, started;
     virtual_timer timers[TIMERS_MAX];
     unsigned count, rounds;
+    virtual_errand errands[ERRANDS_MAX];
+    unsigned errand_count;
     dice chance;
     void (*on_stuck)(const char *why);
 } all;
@@ -41,6 +51,9 @@ void __real_uv_update_time(uv_loop_t *loop);
 int __real_uv_timer_start(uv_timer_t *timer, uv_timer_cb fn, uint64_t ms, uint64_t repeat_ms);
 int __real_uv_timer_stop(uv_timer_t *timer);
 void __real_uv_close(uv_handle_t *handle, uv_close_cb fn);
+int __real_uv_queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb fn, uv_after_work_cb after);
+int __real_uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *request, uv_getaddrinfo_cb found,
+    const char *host, const char *port, const struct addrinfo *hints);
 int64_t __real_nt_wall_ms(void);
 netron_err __real_nt_random(void *data, size_t size);
 netron_err __real_nt_uuid(char out[NT_UUID_SIZE + 1], int64_t now_ms);
@@ -51,6 +64,9 @@ void __wrap_uv_update_time(uv_loop_t *loop);
 int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb fn, uint64_t ms, uint64_t repeat_ms);
 int __wrap_uv_timer_stop(uv_timer_t *timer);
 void __wrap_uv_close(uv_handle_t *handle, uv_close_cb fn);
+int __wrap_uv_queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb fn, uv_after_work_cb after);
+int __wrap_uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *request, uv_getaddrinfo_cb found,
+    const char *host, const char *port, const struct addrinfo *hints);
 int64_t __wrap_nt_wall_ms(void);
 netron_err __wrap_nt_random(void *data, size_t size);
 netron_err __wrap_nt_uuid(char out[NT_UUID_SIZE + 1], int64_t now_ms);
@@ -165,6 +181,56 @@ static bool fire_first(const uv_loop_t *loop)
     return true;
 }
 
+/* ---- other threads ---- */
+
+static void remember_errand(virtual_errand errand)
+{
+    NT_ASSERT(all.errand_count < ERRANDS_MAX);
+    all.errands[all.errand_count++] = errand;
+}
+
+static virtual_errand take_errand(const void *request)
+{
+    unsigned i = 0;
+    while (i < all.errand_count && all.errands[i].request != request)
+        i++;
+    NT_ASSERT(i < all.errand_count);
+    virtual_errand errand = all.errands[i];
+    all.errands[i] = all.errands[--all.errand_count];
+    return errand;
+}
+
+static void on_work_back(uv_work_t *work, int status)
+{
+    take_errand(work).after_work(work, status);
+}
+
+int __wrap_uv_queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb fn, uv_after_work_cb after)
+{
+    if (!all.is_on)
+        return __real_uv_queue_work(loop, work, fn, after);
+    int rc = __real_uv_queue_work(loop, work, fn, on_work_back);
+    if (rc == 0)
+        remember_errand((virtual_errand){.request = work, .after_work = after});
+    return rc;
+}
+
+static void on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+{
+    take_errand(request).found(request, status, found);
+}
+
+int __wrap_uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *request, uv_getaddrinfo_cb found,
+    const char *host, const char *port, const struct addrinfo *hints)
+{
+    if (!all.is_on)
+        return __real_uv_getaddrinfo(loop, request, found, host, port, hints);
+    int rc = __real_uv_getaddrinfo(loop, request, on_found, host, port, hints);
+    if (rc == 0)
+        remember_errand((virtual_errand){.request = request, .found = found});
+    return rc;
+}
+
 /* ---- the loop ---- */
 
 static unsigned turns_of_thread(void)
@@ -189,6 +255,8 @@ int __wrap_uv_run(uv_loop_t *loop, uv_run_mode mode)
     int rc = __real_uv_run(loop, UV_RUN_NOWAIT);
     if (had_work || turns_of_thread() != before)
         return rc;
+    if (all.errand_count != 0)
+        return __real_uv_run(loop, UV_RUN_ONCE);
     if (fire_first(loop)) {
         loop->stop_flag = 0; /* uv_stop() in a callback ends this uv_run(), not the next */
         return rc;
