@@ -21,6 +21,7 @@ typedef struct line {
     uv_connect_t connect;
     uv_buf_t early; /* what came before the target was connected */
     bool is_connected;
+    bool is_ending; /* cut when what waits is written */
     bool is_cut;
     bool is_stalled;
     unsigned closed;
@@ -33,6 +34,7 @@ typedef struct line {
 
 typedef struct write_job {
     uv_write_t write;
+    line *cut_after; /* or NULL */
     char data[];
 } write_job;
 
@@ -63,13 +65,17 @@ static void cut(line *l)
 
 static void on_written(uv_write_t *write, int status)
 {
+    write_job *job = (write_job *)write;
     (void)status;
-    free(write);
+    if (job->cut_after != NULL)
+        cut(job->cut_after);
+    free(job);
 }
 
-static void pass(end *to, const char *data, size_t size)
+static void pass(end *to, const char *data, size_t size, line *cut_after)
 {
     write_job *job = malloc(sizeof *job + size);
+    job->cut_after = cut_after;
     memcpy(job->data, data, size);
     uv_buf_t buf = uv_buf_init(job->data, (unsigned)size);
     if (uv_write(&job->write, (uv_stream_t *)&to->tcp, &buf, 1, on_written) != 0)
@@ -114,7 +120,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 {
     end *from = stream->data;
     line *l = from->line;
-    if (l->is_cut)
+    if (l->is_cut || l->is_ending)
         return;
     if (l->is_stalled) {
         if (size < 0)
@@ -137,14 +143,10 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     if (from == &l->target)
         most = count_messages(l, (const uint8_t *)buf->base, most);
     if (most < (size_t)size) {
-        /* What has passed is to arrive. */
-        uv_buf_t last = uv_buf_init(buf->base, (unsigned)most);
-        (void)uv_try_write((uv_stream_t *)&from->other->tcp, &last, 1);
+        l->is_ending = true; /* what has passed is to arrive, also what waits to be written */
         l->owner->cuts++;
-        cut(l);
-        return;
     }
-    pass(from->other, buf->base, most);
+    pass(from->other, buf->base, most, l->is_ending ? l : NULL);
 }
 
 static void on_target(uv_connect_t *connect, int status)
@@ -158,7 +160,7 @@ static void on_target(uv_connect_t *connect, int status)
     }
     l->is_connected = true;
     if (l->early.len != 0)
-        pass(&l->target, l->early.base, l->early.len);
+        pass(&l->target, l->early.base, l->early.len, NULL);
     uv_read_start((uv_stream_t *)&l->target.tcp, on_alloc, on_read);
 }
 

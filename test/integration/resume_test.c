@@ -175,7 +175,7 @@ static void test_long_answers_arrive_whole_across_cuts(void **state)
     start(f, NULL, NULL, "tcp://127.0.0.1:0");
     dial(f, (netron_connect_options){0});
     CHECK_OK(lab__query(f->peer, &proxy));
-    f->cutter.cut_bytes = 9 * SIZE / 2;
+    f->cutter.cut_bytes = 5 * SIZE / 2;
     for (int i = 0; i < CALLS; i += 4) {
         lab__blob_future all[4];
         for (int k = 0; k < 4; k++) {
