@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "peer/reconnect.h"
+#include "peer/self_stream.h"
 #include "wire/fault.h"
 
 #include <stdlib.h>
@@ -167,8 +168,11 @@ netron_err nt_ask_plainly(nt_ask *a)
 netron_err nt_ask_here(void *arg)
 {
     nt_ask *ask = arg;
-    return ask->remote != NULL && ask->remote->is_wrapped ? nt_ask_wrapped(ask)
-                                                          : nt_ask_plainly(ask);
+    netron_err err = ask->remote != NULL && ask->remote->is_wrapped ? nt_ask_wrapped(ask)
+                                                                    : nt_ask_plainly(ask);
+    if (ask->peer->is_local)
+        nt_self_streams_refuse_encoded(ask->peer, ask->payload, true);
+    return err;
 }
 
 netron_err nt_ask_anywhere(nt_ask *ask)

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "peer/reconnect.h"
+#include "peer/self_stream.h"
 
 #include <stdlib.h>
 
@@ -10,14 +11,9 @@
 
 static void fini_peer(netron_peer *peer)
 {
-    nt_stream *stream;
-    while (peer->is_local && (stream = nt_idmap_any(&peer->self_calls->streams)) != NULL) {
-        nt_idmap_remove(&peer->self_calls->streams, stream->id);
-        nt_stream_leave(stream);
-    }
     if (peer->is_local) {
-        nt_idmap_fini(&peer->self_calls->streams);
         nt_local_drop_all(peer);
+        nt_self_streams_fini(peer);
     }
     nt_map_fini(&peer->names);
     nt_remotes_free(peer);

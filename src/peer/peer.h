@@ -21,7 +21,8 @@ typedef struct nt_remote nt_remote;
 
 /* What the node has asked of itself. */
 typedef struct nt_self_calls {
-    nt_idmap streams; /* answers that nobody reads yet */
+    nt_idmap streams; /* readers that nobody has taken yet (self_stream.h) */
+    nt_idmap writers; /* likewise, nt_out */
     nt_idmap futures; /* calls that run, by id */
     uint32_t last_stream, last_future;
 } nt_self_calls;

@@ -3,6 +3,7 @@
 #include "service/dynamic.h"
 
 #include "base/error.h"
+#include "peer/self_stream.h"
 #include "service/check.h"
 #include "service/dispatch.h"
 #include "service/events.h"
@@ -150,8 +151,13 @@ static netron_err invoke_here(void *arg)
     nt_remote *remote = a->remote;
     netron_call_options options =
         a->options != NULL ? *a->options : (netron_call_options){.timeout_ms = 0};
-    NETRON_TRY(nt_not_executed(find_member(a, &options, &remote)));
-    netron_err err = send_request(remote, a->operation, a->member, a->args, a->count, &options,
+    netron_err err = nt_not_executed(find_member(a, &options, &remote));
+    if (err != NETRON_OK) {
+        if (a->peer->is_local)
+            nt_self_streams_refuse(a->peer, a->args, a->count);
+        return err;
+    }
+    err = send_request(remote, a->operation, a->member, a->args, a->count, &options,
         a->memory, a->result);
     /* The service may have been exposed anew, under another definition: asked for at the next
      * call, never called twice for one. */

@@ -221,7 +221,8 @@ netron_err nt_relay_result(netron_ctx *ctx, netron_peer *owner, netron_value *re
         return relay_definition(ctx, owner, &theirs, result);
     if (result->type != NETRON_TYPE_STREAM)
         return NETRON_OK;
-    if (result->as.stream.writable)
+    /* A call of this node to itself may run on the fiber that is to read. */
+    if (result->as.stream.writable && !netron_caller(ctx)->is_local)
         return pump(ctx, owner, &theirs);
     nt_passing *streams = NULL;
     netron_err err = nt_relay_stream(ctx, owner, netron_caller(ctx), &theirs, result, &streams);
