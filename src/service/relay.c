@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "comm/call_meta.h"
 #include "comm/stream.h"
 #include "service/dispatch.h"
 #include "service/events.h"
@@ -195,11 +196,24 @@ static bool are_void(const relayed *r, netron_err err)
                                    !netron_peer_has(r->peer, "cancel"));
 }
 
+/* A call that goes round in a circle of relays must end. */
+static netron_err take_hop(netron_ctx *ctx)
+{
+    uint32_t hops = ctx->meta != NULL ? ctx->meta->hops : 0, most = ctx->node->max_hops;
+    if (hops >= most)
+        return nt_fail(NETRON_LOOP,
+            "this call has passed %u relays: see option max_hops, and whether they relay in a circle",
+            (unsigned)hops);
+    return nt_meta_add_hop(ctx);
+}
+
 static netron_err forward(netron_ctx *ctx, const relayed *r, netron_operation operation,
     netron_str member, const netron_value *args, size_t count, netron_value *result)
 {
     nt_passing *streams = NULL;
-    netron_err err = nt_not_executed(relay_arguments(ctx, r->peer, &args, count, &streams));
+    netron_err err = nt_not_executed(take_hop(ctx));
+    if (err == NETRON_OK)
+        err = nt_not_executed(relay_arguments(ctx, r->peer, &args, count, &streams));
     if (err == NETRON_OK)
         err = send_on(ctx, r, operation, member, args, count, result);
     nt_relay_streams_leave(streams, are_void(r, err));
