@@ -113,6 +113,14 @@ static void put_prefix(nt_writer *writer, const nt_remote *remote, unsigned inde
     }
 }
 
+/* The same of a member that no contract tells of, or whose arguments are not those that it has there. */
+static void put_head(nt_writer *writer, const nt_ask *a)
+{
+    netron_abi_put_list(writer, (size_t)a->count + 2);
+    nt_put_text(writer, a->lead->id);
+    netron_abi_put_str(writer, a->member);
+}
+
 static netron_err send_request(const nt_ask *a, const nt_terms *terms, nt_slot *slot)
 {
     nt_session *session = a->peer->session;
@@ -123,7 +131,9 @@ static netron_err send_request(const nt_ask *a, const nt_terms *terms, nt_slot *
         return NETRON_UNAVAILABLE;
     if (tells)
         nt_terms_write(&writer, terms);
-    if (a->lead != NULL)
+    if (a->lead != NULL && a->is_by_name)
+        put_head(&writer, a);
+    else if (a->lead != NULL)
         put_prefix(&writer, a->lead, a->index, (nt_request_kind)a->type);
     nt_put_raw(&writer, a->payload.ptr, a->payload.len);
     return nt_session_end(session, &writer);

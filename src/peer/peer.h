@@ -144,10 +144,11 @@ typedef struct nt_ask {
     netron_str member;
     size_t args_at; /* in the payload */
     uint32_t count; /* of arguments */
-    /* Of a typed one: what the payload lacks in front is this member's, whose id may become another with the
-     * connection; else NULL. */
+    /* What the payload lacks in front is this one's, whose id may become another with the connection; NULL:
+     * it is whole. Of a typed call the member is `index`, else it stands for itself, with `count` arguments. */
     nt_remote *lead;
     unsigned index;
+    bool is_by_name;
 } nt_ask;
 
 /* Send it and wait, on the loop's thread, through the middlewares that are for its service. Suspends. */
