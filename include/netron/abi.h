@@ -404,6 +404,7 @@ typedef struct netron_future {
     uint32_t id;
     netron_err err;
     netron_scope *scope;
+    uint32_t connection; /* of the peer's, that the id is of */
 } netron_future;
 NETRON_API netron_future netron_abi_call_start(nt_call *call);
 NETRON_API netron_err netron_abi_future_wait(netron_future *future, nt_load_fn load, void *result);

@@ -451,14 +451,27 @@ netron_future netron_abi_call_start(nt_call *call)
         future.err = send_call(call);
         nt_loop_touch(call->proxy->peer->peers->loop);
     }
-    if (future.err == NETRON_OK && call->slot != NULL)
+    if (future.err == NETRON_OK && call->slot != NULL) {
         future.id = ((nt_slot *)call->slot)->id;
+        future.connection = nt_reconnect_epoch(future.peer);
+    }
     return future;
 }
 
+/* The connection that the call was made on is gone. */
+static bool is_broken(const netron_future *future)
+{
+    const netron_peer *peer = future->peer;
+    return peer != NULL && !peer->is_local &&
+           (!peer->is_ready || future->connection != nt_reconnect_epoch(peer));
+}
+
+/* Another connection gives the same numbers to other calls. */
 static nt_slot *find_future(const netron_future *future)
 {
     nt_session *session = future->peer != NULL ? future->peer->session : NULL;
+    if (future->peer != NULL && future->connection != nt_reconnect_epoch(future->peer))
+        return NULL;
     return session != NULL && future->id != 0 ? nt_slot_find(&session->pending, future->id) : NULL;
 }
 
@@ -477,7 +490,7 @@ netron_err netron_abi_future_wait(netron_future *future, nt_load_fn load, void *
             nt_peer_memory(local, &own));
     }
     if (slot == NULL)
-        return future->peer != NULL && !future->peer->is_ready
+        return is_broken(future)
                    ? broken(future->peer)
                    : nt_fail(NETRON_GONE, "this future has ended: each is waited for once");
     netron_call_options options = {.scope = future->scope};

@@ -336,8 +336,12 @@ static netron_err disconnect_here(void *arg)
     nt_reconnect_stop(peer, reason);
     peer->is_dialled = false;
     if (peer->session != NULL) {
-        nt_resume_say_goodbye(peer->session, reason);
-        nt_session_close(peer->session, 1000, NETRON_OK, reason);
+        nt_session *session = peer->session;
+        nt_resume_say_goodbye(session, reason);
+        nt_session_close(session, 1000, NETRON_OK, reason);
+        /* Its end may take long, when the peer takes nothing; no answer counts until then. */
+        if (peer->session == session)
+            nt_pending_fail_all(session, NETRON_UNAVAILABLE, reason);
     }
     nt_peer_unuse(peer);
     nt_loop_leave(loop);
