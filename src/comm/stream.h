@@ -64,6 +64,12 @@ struct nt_stream {
     nt_error_slot failure; /* the whole of err */
 };
 
+/* Its writer knows of it: what is about it may overtake what waits. */
+static inline bool nt_stream_is_known(const nt_stream *stream)
+{
+    return stream->next_index != 0 || stream->early_count != 0;
+}
+
 struct nt_out {
     nt_loop *loop;
     nt_session *session; /* NULL: local, or the connection is gone */
