@@ -158,8 +158,8 @@ class Connection(socketserver.StreamRequestHandler):
 
     def packet(self, message):
         packet_id, flags = struct.unpack(">IB", message[:5])
-        if not flags & 0x40:
-            return  # an answer to an emit
+        if not flags & 0x40 or flags & 15 in (5, 6, 7):
+            return  # an answer to an emit, or of a stream
         self.after = []
         try:
             result = self.answer(flags & 15, Unpacker(message[5:]).value())
