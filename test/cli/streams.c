@@ -135,8 +135,7 @@ netron_err streams__hold_impl(netron_ctx *ctx, streams__self *self, chunks input
     netron_each(chunk, &err, input)
     {
         self->taken++;
-        err = netron_sleep(ctx, 3600 * 1000);
-        break;
+        return netron_sleep(ctx, 3600 * 1000);
     }
     return err;
 }

@@ -159,9 +159,12 @@ class Feeding(Case):
             self.assertEqual(process.wait(timeout=PATIENCE), 0)
 
     def test_an_interrupt_ends_it(self):
-        process = self.start("sum", "--input=-", stdin=subprocess.PIPE)
+        """While the input has nothing to give."""
+        before = self.taken()
+        process = self.start("hold", "--input=-", stdin=subprocess.PIPE)
         process.stdin.write("1\n")
         process.stdin.flush()
+        self.wait_for_taken(before + 1)
         process.send_signal(signal.SIGINT)
         with process.stdin, process.stdout, process.stderr:
             self.assertEqual(process.wait(timeout=PATIENCE), 130)
