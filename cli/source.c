@@ -11,10 +11,25 @@ enum { CHUNK = 64 * 1024 };
 
 /* ---- life -------------------------------------------------------------------------------- */
 
+/* What is waited for is set not to block, and so is everybody who shares it: our standard output and
+ * the shell, when all are one terminal. A pipe or a device is therefore opened once more, for us
+ * alone. Where that is not allowed, and of a socket, cli_source_close() sets back what it was. */
+static int open_stdin(void)
+{
+    struct stat found;
+    if (fstat(STDIN_FILENO, &found) != 0)
+        return -1;
+    int fd = S_ISFIFO(found.st_mode) || S_ISCHR(found.st_mode)
+                 ? open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+                 : -1;
+    return fd >= 0 ? fd : STDIN_FILENO;
+}
+
 static int open_path(const char *path)
 {
     /* A pipe with a name is opened before somebody writes to it, and waited for like any other. */
-    return strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    return strcmp(path, "-") == 0 ? open_stdin()
+                                  : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }
 
 int cli_source_open(cli_source *source, cli *c, const char *path)
@@ -23,6 +38,7 @@ int cli_source_open(cli_source *source, cli *c, const char *path)
     int fd = open_path(path);
     *source = (cli_source){.name = strcmp(path, "-") == 0 ? "standard input" : path, .fd = fd};
     int failed = fd < 0 || fstat(fd, &found) != 0 ? errno : S_ISDIR(found.st_mode) ? EISDIR : 0;
+    source->flags = fd == STDIN_FILENO ? fcntl(fd, F_GETFL) : -1;
     if (failed == 0) {
         source->is_disk = S_ISREG(found.st_mode);
         source->expected = source->is_disk ? (uint64_t)found.st_size : 0;
@@ -40,6 +56,8 @@ void cli_source_close(cli_source *source)
 {
     if (source->fd > STDIN_FILENO)
         close(source->fd);
+    else if (source->fd == STDIN_FILENO && source->flags >= 0)
+        (void)fcntl(STDIN_FILENO, F_SETFL, source->flags); /* nobody is left to tell */
     source->fd = -1;
     free(source->data);
     source->data = NULL;

@@ -16,6 +16,7 @@
 typedef struct cli_source {
     const char *name; /* for messages */
     int fd;
+    int flags;    /* of a standard input that is used as it is; else -1 */
     bool is_disk; /* cannot be polled */
     bool has_ended;
     char *data; /* ours */

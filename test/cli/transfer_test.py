@@ -13,6 +13,7 @@ import pathlib
 import pty
 import select
 import signal
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -181,6 +182,33 @@ class Feeding(Case):
         out, err = process.communicate(timeout=PATIENCE)
         self.assertEqual((process.returncode, out), (1, ""))
         self.assertRegex(err, r"\Anetron: (503|499) ")
+
+
+    def test_a_terminal_is_left_as_it_was(self):
+        """Nobody who shares it finds it set not to block, neither meanwhile nor afterwards."""
+        leader, follower = pty.openpty()
+        self.addCleanup(os.close, leader)
+        self.addCleanup(os.close, follower)
+        before = self.taken()
+        process = self.start("hold", "--input=-", stdin=follower)
+        os.write(leader, b"a line\n")
+        self.wait_for_taken(before + 1)
+        self.assertFalse(fcntl.fcntl(follower, fcntl.F_GETFL) & os.O_NONBLOCK)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.communicate(timeout=PATIENCE), ("", ""))
+        self.assertFalse(fcntl.fcntl(follower, fcntl.F_GETFL) & os.O_NONBLOCK)
+        process = self.start("weigh", "--input=-", stdin=follower)
+        os.write(leader, b"a line\n\x04")
+        self.assertEqual(process.communicate(timeout=PATIENCE), ("7\n", ""))
+
+    def test_a_socket_is_left_as_it_was(self):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            process = self.start("weigh", "--input=-", stdin=theirs)
+            ours.sendall(b"abc")
+            ours.shutdown(socket.SHUT_WR)
+            self.assertEqual(process.communicate(timeout=PATIENCE), ("3\n", ""))
+            self.assertFalse(fcntl.fcntl(theirs, fcntl.F_GETFL) & os.O_NONBLOCK)
 
 
 class WrongInput(Case):
