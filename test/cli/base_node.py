@@ -177,6 +177,11 @@ class Connection(socketserver.StreamRequestHandler):
 
     def task(self, name, *args):
         self.server.tasks.append([name, *args])
+        if name in self.server.answers:
+            answer = self.server.answers[name]
+            if isinstance(answer, Failure):
+                raise answer
+            return answer
         if name == "query_interface":
             if args[0] not in (SERVICE, "titan"):
                 raise Failure(404, f"Service '{args[0]}' not found", {"serviceName": args[0]})
@@ -231,6 +236,7 @@ class BaseNode(socketserver.ThreadingTCPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Connection)
         self.tasks = []
+        self.answers = {}  # to further tasks, by name: a value, or a Failure
         self.url = "tcp://127.0.0.1:%d" % self.server_address[1]
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
