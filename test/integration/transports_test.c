@@ -1,9 +1,10 @@
 /* transports_test.c - one suite of service tests, run over every transport: the built-in ones, two
- * that a program registers, and those whose connections are dealt to another loop of the node. */
+ * that a program registers (one of them an example's), and those whose connections are dealt to another loop of the node. */
 #include "pair.h"
 
+#include "../../examples/e19/pair_transport.h"
+#include "box_transport.h"
 #include "lab.h"
-#include "pair_transport.h"
 
 #include <signal.h>
 #include <stdio.h>
