@@ -360,6 +360,7 @@ NETRON_API int netron_abi_main(int argc, char **argv, const nt_module *module);
 /* Options of one call. Zeroed means: the node's defaults. */
 typedef struct netron_call_options {
     uint32_t timeout_ms;    /* a deadline that the far side keeps, too; 0: the node's call_timeout_ms */
+    bool urgent;            /* overtakes other calls and bulk that wait on its connection, and so does its answer */
     netron_scope *scope;    /* owns text, lists and bytes of the result; NULL: the running call */
     struct netron_ctx *ctx; /* the call this one is made for; NULL: the one running here */
     /* Goes along with the call, for netron_meta() there: a map with text for keys, at most 32 of them and
@@ -387,6 +388,7 @@ typedef struct nt_call {
     uint32_t id;
     uint32_t index;
     netron_err err;
+    bool is_urgent;
 } nt_call;
 
 typedef enum nt_request_kind { NT_REQUEST_GET = 1, NT_REQUEST_SET = 2, NT_REQUEST_CALL = 3 } nt_request_kind;

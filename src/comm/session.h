@@ -310,6 +310,24 @@ static inline netron_err nt_session_end(nt_session *session, nt_writer *writer)
     return err;
 }
 
+/* The same of a packet that overtakes what waits on this connection (transport/link_ahead.c). What it is
+ * about must have left, or be known to the far side. */
+static inline bool nt_session_begin_ahead(nt_session *session, nt_writer *writer, uint32_t id,
+    uint8_t flags)
+{
+    if (session->link != NULL)
+        nt_link_set_apart(session->link);
+    return nt_session_begin(session, writer, id, flags);
+}
+
+static inline netron_err nt_session_end_ahead(nt_session *session, nt_writer *writer)
+{
+    netron_err err = nt_session_end(session, writer);
+    if (session->link != NULL)
+        nt_link_go_ahead(session->link);
+    return err;
+}
+
 /* Wait until the link has room. */
 NETRON_MUST_CHECK netron_err nt_session_wait_room(nt_session *session, netron_ctx *ctx);
 

@@ -78,7 +78,7 @@ static netron_err broken(const netron_peer *peer)
 /* Most calls say nothing of themselves. */
 static inline bool has_terms(const netron_peer *peer, const netron_call_options *options)
 {
-    if (options->timeout_ms != 0 || options->meta != NULL)
+    if (options->timeout_ms != 0 || options->urgent || options->meta != NULL)
         return true;
     if (options->ctx != NULL)
         return options->ctx->meta != NULL;
@@ -118,6 +118,8 @@ static netron_err send_request(const nt_ask *a, const nt_terms *terms, nt_slot *
     bool tells = may_tell(session, terms);
     uint8_t flags = (uint8_t)(a->type | NT_PACKET_IMPULSE | (tells ? NT_PACKET_META : 0));
     nt_writer writer;
+    if (terms->is_urgent && session->link != NULL)
+        nt_link_set_apart(session->link);
     if (!nt_session_begin(session, &writer, slot->id, flags))
         return NETRON_UNAVAILABLE;
     if (tells)
@@ -125,7 +127,8 @@ static netron_err send_request(const nt_ask *a, const nt_terms *terms, nt_slot *
     if (a->lead != NULL)
         put_prefix(&writer, a->lead, a->index, (nt_request_kind)a->type);
     nt_put_raw(&writer, a->payload.ptr, a->payload.len);
-    return nt_session_end(session, &writer);
+    return terms->is_urgent ? nt_session_end_ahead(session, &writer)
+                            : nt_session_end(session, &writer);
 }
 
 /* Send it; the answer is to be waited for at `*out`. */
@@ -224,6 +227,9 @@ static netron_err begin_packet(nt_call *call, netron_peer *peer, nt_request_kind
     nt_slot *slot;
     bool tells = may_tell(session, terms);
     NETRON_TRY(nt_slot_take(session, terms->timeout_ms, &slot));
+    call->is_urgent = terms->is_urgent;
+    if (NT_UNLIKELY(terms->is_urgent) && session->link != NULL)
+        nt_link_set_apart(session->link);
     if (!nt_session_begin(session, &call->writer, slot->id,
             (uint8_t)((unsigned)kind | NT_PACKET_IMPULSE | (tells ? NT_PACKET_META : 0)))) {
         nt_slot_give_back(slot);
@@ -307,7 +313,9 @@ nt_call *netron_abi_call_begin(const netron_proxy *proxy, unsigned index, nt_req
 /* Send what was encoded. The slot is given back on an error. */
 static netron_err send_call(nt_call *call)
 {
-    netron_err err = nt_session_end(call->session, &call->writer);
+    netron_err err = NT_UNLIKELY(call->is_urgent)
+                         ? nt_session_end_ahead(call->session, &call->writer)
+                         : nt_session_end(call->session, &call->writer);
     if (err != NETRON_OK)
         nt_slot_give_back(call->slot);
     else
