@@ -1,5 +1,5 @@
-/* client_beside.c - how long a call takes while a stream of a steady rate runs on the same connection, and
- * what both ends hold in memory meanwhile.
+/* client_beside.c - how long a call takes while a stream of a steady rate, or one that goes as fast as it
+ * can, runs on the same connection, and what both ends hold in memory meanwhile.
  *
  * Calls are made one at a time, in SPANS spans without the stream and as many with it.
  */
@@ -40,7 +40,8 @@ static void call_once(beside *b, record *r)
 {
     int64_t sum, a = (int64_t)r->count;
     uint64_t before = bench_now_ns();
-    client_must(calculator_add(b->client->proxies, a, 1, &sum));
+    client_must(calculator_add(
+        netron_with(b->client->proxies, .urgent = b->client->options.urgent), a, 1, &sum));
     if (sum != a + 1)
         bench_fail("%lld + 1 is not %lld", (long long)a, (long long)sum);
     if (r->count == CALLS_MAX)
@@ -59,8 +60,9 @@ static netron_err read_stream(netron_ctx *ctx, void *arg)
     (void)ctx;
     b->begun_ns = bench_now_ns();
     calculator__download_stream stream = calculator_download(b->client->proxies, b->chunks);
-    client_must(calculator__download_limit(&stream,
-        (netron_rate){.bytes_per_s = (uint64_t)b->client->options.rate}));
+    if (!b->client->options.unlimited)
+        client_must(calculator__download_limit(&stream,
+            (netron_rate){.bytes_per_s = (uint64_t)b->client->options.rate}));
     netron_each(chunk, &err, stream) {
         memcpy(&number, chunk.data, sizeof number);
         if (chunk.size != BENCH_CHUNK || number != b->read)

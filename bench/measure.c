@@ -77,6 +77,8 @@ static const struct option {
     {"--later", parse_flag, offsetof(bench_options, later)},
     {"--burn", parse_flag, offsetof(bench_options, burn)},
     {"--one-write", parse_flag, offsetof(bench_options, one_write)},
+    {"--urgent", parse_flag, offsetof(bench_options, urgent)},
+    {"--unlimited", parse_flag, offsetof(bench_options, unlimited)},
     {"--busy-poll", parse_few, offsetof(bench_options, busy_poll)},
     {"--batches", parse_flag, offsetof(bench_options, batches)},
 };

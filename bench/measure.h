@@ -38,6 +38,8 @@ typedef struct bench_options {
     bool later;        /* call what waits before it answers */
     bool burn;         /* call what keeps its processor busy for 20 µs */
     bool one_write;    /* one write for all calls of a batch: none goes ahead */
+    bool urgent;       /* calls overtake */
+    bool unlimited;    /* a stream goes as fast as it can, whatever `rate` says */
     unsigned busy_poll; /* microseconds that a loop looks for input before it sleeps */
     bool batches;      /* start no call before all of the last `inflight` are answered */
 } bench_options;

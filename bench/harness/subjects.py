@@ -58,6 +58,9 @@ SHAPES = {shape.name: shape for shape in (
     Shape("stream-beside-calls", "Calls one at a time beside a stream of {stream_mib_s} MiB/s, "
           "{stream_mib} MiB in all, on the same connection",
           ("beside", "--bytes", "{stream_bytes}", "--rate", "{stream_rate}", *TIMED), "times"),
+    Shape("bulk-beside-calls", "Calls one at a time beside a stream that goes as fast as it can, {stream_mib} MiB "
+          "in all, on the same connection",
+          ("beside", "--bytes", "{stream_bytes}", "--unlimited", *TIMED), "times"),
 )}
 
 
@@ -139,7 +142,7 @@ def _floor(scheme, shape, epoll=False):
 
 
 HOW = {"idle": "idle", "death": "death"}
-WITHOUT_FLOOR = ("burn", "local", "start", "many", "stream-beside-calls")
+WITHOUT_FLOOR = ("burn", "local", "start", "many", "stream-beside-calls", "bulk-beside-calls")
 
 
 def _floors():
@@ -234,6 +237,10 @@ def _ws_only():
     yield _ours("death", "Netron over ws", "ws", "death", how="death")
     yield _ours("stream-beside-calls", "Netron over ws", "ws", "stream-beside-calls", how="latency",
                 floors=(), once=True)
+    yield _ours("bulk-beside-calls", "Netron over ws", "ws", "bulk-beside-calls", how="latency", floors=(),
+                once=True)
+    yield _ours("bulk-beside-urgent-calls", "Netron over ws, urgent calls", "ws", "bulk-beside-calls",
+                "--urgent", how="latency", floors=(), once=True)
 
 
 def _baseline():

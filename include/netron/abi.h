@@ -360,6 +360,7 @@ NETRON_API int netron_abi_main(int argc, char **argv, const nt_module *module);
 /* Options of one call. Zeroed means: the node's defaults. */
 typedef struct netron_call_options {
     uint32_t timeout_ms;    /* a deadline that the far side keeps, too; 0: the node's call_timeout_ms */
+    bool urgent;            /* overtakes other calls and bulk that wait on its connection, and so does its answer */
     netron_scope *scope;    /* owns text, lists and bytes of the result; NULL: the running call */
     struct netron_ctx *ctx; /* the call this one is made for; NULL: the one running here */
     /* Goes along with the call, for netron_meta() there: a map with text for keys, at most 32 of them and
@@ -387,6 +388,7 @@ typedef struct nt_call {
     uint32_t id;
     uint32_t index;
     netron_err err;
+    bool is_urgent;
 } nt_call;
 
 typedef enum nt_request_kind { NT_REQUEST_GET = 1, NT_REQUEST_SET = 2, NT_REQUEST_CALL = 3 } nt_request_kind;
@@ -402,9 +404,9 @@ NETRON_API netron_err netron_abi_call_await(nt_call *call, nt_load_fn load, void
 typedef struct netron_future {
     const struct netron_peer *peer;
     uint32_t id;
+    uint32_t connection; /* of those that the peer has had: ids mean nothing in another one */
     netron_err err;
     netron_scope *scope;
-    uint32_t connection; /* of the peer's, that the id is of */
 } netron_future;
 NETRON_API netron_future netron_abi_call_start(nt_call *call);
 NETRON_API netron_err netron_abi_future_wait(netron_future *future, nt_load_fn load, void *result);

@@ -13,6 +13,7 @@ enum {
 
 static const char traceparent_key[] = "traceparent";
 static const char hops_key[] = "hops";
+static const char urgent_key[] = "urgent";
 
 /* ---- the terms of a call ---- */
 
@@ -142,11 +143,15 @@ netron_err nt_terms_find(nt_terms *out, const netron_ctx *ctx, const netron_call
 {
     uint32_t own_ms = options != NULL ? options->timeout_ms : 0;
     uint32_t limit_ms = own_ms != 0 ? own_ms : default_ms;
-    *out = (nt_terms){.timeout_ms = limit_ms, .told_ms = limit_ms, .has_deadline = own_ms != 0};
+    *out = (nt_terms){.timeout_ms = limit_ms,
+        .told_ms = limit_ms,
+        .has_deadline = own_ms != 0,
+        .is_urgent = options != NULL && options->urgent};
     netron_err err = NETRON_OK;
     if (ctx->meta != NULL) {
         out->hops = ctx->meta->hops;
         err = take_time(out, ctx);
+        out->is_urgent = out->is_urgent || ctx->meta->is_urgent;
         if (ctx->meta->traceparent.type == NETRON_TYPE_STR)
             out->traceparent = &ctx->meta->traceparent;
     }
@@ -176,11 +181,16 @@ static void write_user(nt_writer *writer, const netron_value_map *user)
 
 void nt_terms_write(nt_writer *writer, const nt_terms *terms)
 {
-    netron_abi_put_map(writer, (size_t)terms->has_deadline + (terms->user != NULL) +
-                                   (terms->traceparent != NULL) + (terms->hops != 0));
+    netron_abi_put_map(writer, (size_t)terms->has_deadline + terms->is_urgent +
+                                   (terms->user != NULL) + (terms->traceparent != NULL) +
+                                   (terms->hops != 0));
     if (terms->has_deadline) {
         nt_put_text(writer, "deadline");
         netron_abi_put_uint(writer, terms->told_ms);
+    }
+    if (terms->is_urgent) {
+        nt_put_text(writer, urgent_key);
+        nt_put_bool(writer, true);
     }
     if (terms->user != NULL) {
         nt_put_text(writer, "user");
@@ -209,6 +219,7 @@ void nt_meta_of_terms(nt_meta *out, netron_ctx *ctx, const nt_terms *terms)
     init_meta(out, ctx);
     if (terms->has_deadline)
         out->due_ms = nt_loop_fair_ms(ctx->loop) + terms->told_ms;
+    out->is_urgent = terms->is_urgent;
     if (terms->user != NULL)
         out->user = *terms->user;
     if (terms->traceparent != NULL)
@@ -261,6 +272,8 @@ static bool read_key(nt_meta *meta, nt_reader *reader)
         return read_deadline(meta, reader);
     if (netron_eq(key, netron_s(hops_key)))
         return read_hops(meta, reader);
+    if (netron_eq(key, netron_s(urgent_key)))
+        return netron_abi_get_bool(reader, &meta->is_urgent);
     if (netron_eq(key, netron_s("user")))
         return nt_value_read(reader, &meta->user) && check_user(&meta->user) == NETRON_OK;
     if (netron_eq(key, netron_s(traceparent_key)))

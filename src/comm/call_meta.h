@@ -20,6 +20,7 @@ typedef struct nt_terms {
     uint32_t timeout_ms;      /* how long it is waited for here; never 0 */
     uint32_t told_ms;         /* and how long the far side may take */
     bool has_deadline;        /* somebody set that limit: it is told */
+    bool is_urgent;           /* it overtakes what waits, and so does its answer */
     const netron_value *user; /* the program's own keys: a map, or NULL */
     const netron_value *traceparent; /* text, or NULL */
     uint32_t hops;            /* relays that have been passed */
@@ -34,8 +35,8 @@ NETRON_MUST_CHECK netron_err nt_terms_find(nt_terms *out, const netron_ctx *ctx,
 /* True when there is something to tell. */
 static inline bool nt_terms_speak(const nt_terms *terms)
 {
-    return terms->has_deadline || terms->user != NULL || terms->traceparent != NULL ||
-           terms->hops != 0;
+    return terms->has_deadline || terms->is_urgent || terms->user != NULL ||
+           terms->traceparent != NULL || terms->hops != 0;
 }
 
 void nt_terms_write(nt_writer *writer, const nt_terms *terms);

@@ -61,15 +61,20 @@ void nt_credit_grant(nt_stream *stream)
         stream->window *= 2;
         look_at(stream);
     }
-    bool is_begun = nt_session_begin(session, &writer, stream->id,
-        NETRON_PACKET_CREDIT | NT_PACKET_IMPULSE);
+    bool is_ahead = nt_stream_is_known(stream);
+    uint8_t flags = NETRON_PACKET_CREDIT | NT_PACKET_IMPULSE;
+    bool is_begun = is_ahead ? nt_session_begin_ahead(session, &writer, stream->id, flags)
+                             : nt_session_begin(session, &writer, stream->id, flags);
     if (is_begun) {
         netron_abi_put_list(&writer, 2);
         nt_put_nil(&writer);
         netron_abi_put_uint(&writer, stream->granted);
     }
+    netron_err err = NETRON_UNAVAILABLE;
+    if (is_begun)
+        err = is_ahead ? nt_session_end_ahead(session, &writer) : nt_session_end(session, &writer);
     /* Rather no connection than a writer that waits for what will not come. */
-    if (!is_begun || nt_session_end(session, &writer) != NETRON_OK)
+    if (err != NETRON_OK)
         nt_session_close(session, 1011, NETRON_NO_MEMORY, "no memory for a grant");
 }
 

@@ -8,9 +8,19 @@
 #include <stdlib.h>
 
 enum {
-    /* A generator that never waits lets others run after so many bytes. */
-    TURN_BYTES = 256 * 1024
+    /* A writer that never waits lets others run after so many bytes: the fewer, the sooner calls are
+     * answered meanwhile, and the dearer is bulk. */
+    TURN_BYTES = 256 * 1024,
+    BUSY_TURN_BYTES = 64 * 1024
 };
+
+static nt_out *make(void)
+{
+    nt_out *out = calloc(1, sizeof *out);
+    if (out != NULL)
+        out->turn_bytes = TURN_BYTES;
+    return out;
+}
 
 /* Ids of our streams are counted per session; 0 means none. */
 static netron_err register_out(nt_session *session, nt_out *out, uint32_t id)
@@ -49,7 +59,7 @@ static void free_out(nt_out *out)
 netron_err nt_out_open(nt_session *session, netron_ctx *ctx, uint32_t id, bool is_live,
     nt_out **out)
 {
-    nt_out *o = calloc(1, sizeof *o);
+    nt_out *o = make();
     if (o == NULL)
         return nt_no_memory();
     o->loop = session->loop;
@@ -73,7 +83,7 @@ void nt_out_join(nt_out *out, nt_stream *sink)
 
 netron_err nt_out_open_local(nt_loop *loop, netron_ctx *ctx, nt_out **out, nt_stream **sink)
 {
-    nt_out *o = calloc(1, sizeof *o);
+    nt_out *o = make();
     nt_stream *stream = o != NULL ? nt_stream_new(loop) : NULL;
     if (stream == NULL) {
         free(o);
@@ -126,7 +136,7 @@ netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out)
     if (request->session != NULL) {
         NETRON_TRY(nt_out_open(request->session, &request->ctx, 0, is_live, &o));
     } else {
-        o = calloc(1, sizeof *o);
+        o = make();
         if (o == NULL)
             return nt_no_memory();
         o->loop = request->ctx.loop;
@@ -153,8 +163,19 @@ static netron_ctx *ctx_of(const nt_out *out)
     return fiber != NULL && fiber->ctx != NULL ? fiber->ctx : out->ctx;
 }
 
+/* All calls of this node, made and served. */
+static uint64_t calls_of(const nt_session *session)
+{
+    const netron_stats *stats = session->config->stats;
+    return stats->calls_served + stats->calls_made;
+}
+
+/* Turns are short as long as there were calls in each of them. */
 static netron_err give_way(nt_out *out)
 {
+    uint64_t calls = out->is_local || out->session == NULL ? out->calls : calls_of(out->session);
+    out->turn_bytes = calls != out->calls ? BUSY_TURN_BYTES : TURN_BYTES;
+    out->calls = calls;
     out->since_turn = 0;
     nt_fiber_wake_later(nt_loop_fiber(out->loop));
     nt_fiber_suspend(out->loop);
@@ -201,7 +222,7 @@ static netron_err wait_room(nt_out *out)
         if (!out->is_gone && nt_link_is_full(out->session->link))
             return nt_session_wait_room(out->session, ctx_of(out));
     }
-    if (out->since_turn >= TURN_BYTES && nt_loop_fiber(out->loop) != NULL)
+    if (out->since_turn >= out->turn_bytes && nt_loop_fiber(out->loop) != NULL)
         return give_way(out);
     return NETRON_OK;
 }
@@ -218,7 +239,7 @@ static inline bool is_clear(const nt_out *out)
 {
     return out->request == NULL && !out->is_gone && !out->is_local && out->rate == NULL &&
            !ctx_of(out)->is_cancelled &&
-           out->since_turn < TURN_BYTES && nt_out_has_credit(out) &&
+           out->since_turn < out->turn_bytes && nt_out_has_credit(out) &&
            !nt_link_is_full(out->session->link);
 }
 

@@ -156,11 +156,15 @@ static void send_cancel(nt_slot *slot)
 {
     nt_session *session = slot->session;
     nt_writer writer;
-    if ((session->extensions & NT_EXTENSION_CANCEL) == 0 ||
-        !nt_session_begin(session, &writer, slot->id, NETRON_PACKET_CANCEL | NT_PACKET_IMPULSE))
+    if ((session->extensions & NT_EXTENSION_CANCEL) == 0 || session->link == NULL)
+        return;
+    bool has_left = !nt_link_may_hold(session->link, slot->id); /* the call that it is about */
+    uint8_t flags = NETRON_PACKET_CANCEL | NT_PACKET_IMPULSE;
+    if (!(has_left ? nt_session_begin_ahead(session, &writer, slot->id, flags)
+                   : nt_session_begin(session, &writer, slot->id, flags)))
         return;
     nt_put_nil(&writer);
-    (void)nt_session_end(session, &writer);
+    (void)(has_left ? nt_session_end_ahead(session, &writer) : nt_session_end(session, &writer));
 }
 
 static void give_up(nt_slot *slot)

@@ -62,6 +62,11 @@ bool nt_request_pin(nt_reader *reader)
 
 /* ---- replies ---- */
 
+static bool is_urgent(const nt_request *request)
+{
+    return request->ctx.meta != NULL && request->ctx.meta->is_urgent;
+}
+
 nt_writer *nt_reply_begin(nt_request *request, uint8_t flags)
 {
     nt_writer *writer = &request->reply;
@@ -71,6 +76,8 @@ nt_writer *nt_reply_begin(nt_request *request, uint8_t flags)
         request->local->is_error = (flags & NT_PACKET_ERROR) != 0;
         return &request->local->reply;
     }
+    if (NT_UNLIKELY(is_urgent(request)) && request->session->link != NULL)
+        nt_link_set_apart(request->session->link);
     /* A response keeps the request's type and nothing else of its flags (PROTOCOL.md §3). */
     if (nt_session_begin(request->session, writer, request->id, request->type | flags))
         return writer;
@@ -85,6 +92,9 @@ netron_err nt_reply_end(nt_request *request)
         request->is_replying = false;
         err = request->local != NULL ? request->local->reply.err
                                      : nt_session_end(request->session, &request->reply);
+        if (NT_UNLIKELY(is_urgent(request)) && request->session != NULL &&
+            request->session->link != NULL)
+            nt_link_go_ahead(request->session->link);
         if (err == NETRON_OK) {
             request->has_replied = true;
             if (request->local != NULL)
@@ -329,6 +339,7 @@ void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
     } else if (open_array(&args)) {
         err = run(session, &request, &args);
         NT_COUNT_UP(session->config->stats->calls_served, 1);
+        session->calls_served++;
     } else if (args.err == NETRON_PROTOCOL) {
         err = NETRON_PROTOCOL;
     } else {

@@ -11,7 +11,8 @@ enum {
     /* Acknowledged at the end of a batch that brought so much since the last time; else a little later. */
     ACK_BYTES = 64 * 1024,
     ACK_PACKETS = 256,
-    ACK_MS = 20
+    ACK_MS = 20,
+    SESSION_FLAGS = NETRON_PACKET_SESSION | NT_PACKET_IMPULSE
 };
 
 static nt_resumables *all_of(const nt_session *session)
@@ -28,18 +29,18 @@ static netron_str handle_of(const uint8_t *token)
 
 static bool begin_packet(nt_session *session, nt_writer *writer)
 {
-    return nt_session_begin(session, writer, nt_packet_id(session),
-        NETRON_PACKET_SESSION | NT_PACKET_IMPULSE);
+    return nt_session_begin(session, writer, nt_packet_id(session), SESSION_FLAGS);
 }
 
 static void acknowledge(nt_session *session)
 {
     nt_resume *r = session->resume;
     nt_writer writer;
-    if (r->is_parked || session->link == NULL || !begin_packet(session, &writer))
+    if (r->is_parked || session->link == NULL ||
+        !nt_session_begin_ahead(session, &writer, nt_packet_id(session), SESSION_FLAGS))
         return;
     netron_abi_put_uint(&writer, r->received);
-    if (nt_session_end(session, &writer) != NETRON_OK)
+    if (nt_session_end_ahead(session, &writer) != NETRON_OK)
         return;
     r->told = r->received;
     r->bytes_told = session->link->bytes_in;

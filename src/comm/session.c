@@ -96,11 +96,11 @@ static void ping(nt_session *session)
     }
     /* No call has an id like that: slots count from 1 in its lower bits. */
     session->last_ping_id = session->last_ping_id < PING_IDS ? session->last_ping_id + 1 : 1;
-    if (!nt_session_begin(session, &writer, session->last_ping_id << NT_SLOT_BITS,
+    if (!nt_session_begin_ahead(session, &writer, session->last_ping_id << NT_SLOT_BITS,
             NETRON_PACKET_PING | NT_PACKET_IMPULSE))
         return;
     nt_put_nil(&writer);
-    (void)nt_session_end(session, &writer);
+    (void)nt_session_end_ahead(session, &writer);
 }
 
 /* Nobody is there to take a goodbye. */
@@ -181,12 +181,14 @@ static void answer_ping(nt_session *session, const nt_message *message)
     /* What cannot be read is not echoed (PROTOCOL.md §3). */
     if (!netron_abi_skip(&check) || check.at != check.end)
         return;
+    nt_link_set_apart(session->link);
     if (!nt_link_begin(session->link, &writer))
         return;
     nt_put_raw(&writer, message->data, message->size);
     if (writer.err == NETRON_OK)
         writer.start[4] = NETRON_PACKET_PING;
     (void)nt_link_end(session->link, &writer);
+    nt_link_go_ahead(session->link);
 }
 
 static void cancel_request(nt_session *session, uint32_t id)
@@ -363,6 +365,17 @@ static void read_messages(void *arg)
     session->has_input = false;
 }
 
+static void tell_figures(const nt_session *session, const netron_link *link)
+{
+    nt_bridge *bridge = session->bridge;
+    NT_COUNT_SET(bridge->figures.calls_served, session->calls_served);
+    NT_COUNT_SET(bridge->figures.calls_running, session->served);
+    NT_COUNT_SET(bridge->figures.streams, session->readers.count + session->writers.count);
+    NT_COUNT_SET(bridge->figures.bytes_in, session->bytes_in);
+    NT_COUNT_SET(bridge->figures.bytes_out, session->bytes_out);
+    NT_COUNT_SET(bridge->figures.bytes_queued, link->unsent);
+}
+
 /* Only what is new since the last time. */
 void nt_session_count_bytes(nt_session *session, netron_link *link)
 {
@@ -370,8 +383,12 @@ void nt_session_count_bytes(nt_session *session, netron_link *link)
         return;
     NT_COUNT_UP(session->config->stats->bytes_in, link->bytes_in - link->counted_in);
     NT_COUNT_UP(session->config->stats->bytes_out, link->bytes_out - link->counted_out);
+    session->bytes_in += link->bytes_in - link->counted_in;
+    session->bytes_out += link->bytes_out - link->counted_out;
     link->counted_in = link->bytes_in;
     link->counted_out = link->bytes_out;
+    if (NT_UNLIKELY(session->bridge != NULL))
+        tell_figures(session, link);
 }
 
 static void on_input(netron_link *link)

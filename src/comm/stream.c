@@ -274,15 +274,18 @@ void nt_stream_finish(nt_stream *stream, netron_err err, const char *message)
     close_table(stream);
 }
 
-/* Tell the writer to stop (extension cancel); to a base peer there is no way. */
-static void send_cancel(nt_session *session, uint32_t id)
+/* Tell the writer to stop (extension cancel); to a base peer there is no way. One that may not have heard
+ * of the stream yet hears of it first. */
+static void send_cancel(nt_session *session, uint32_t id, bool is_known)
 {
     nt_writer writer;
+    uint8_t flags = NETRON_PACKET_CANCEL | NT_PACKET_IMPULSE;
     if ((session->extensions & NT_EXTENSION_CANCEL) == 0 ||
-        !nt_session_begin(session, &writer, id, NETRON_PACKET_CANCEL | NT_PACKET_IMPULSE))
+        !(is_known ? nt_session_begin_ahead(session, &writer, id, flags)
+                   : nt_session_begin(session, &writer, id, flags)))
         return;
     nt_put_bool(&writer, true);
-    (void)nt_session_end(session, &writer);
+    (void)(is_known ? nt_session_end_ahead(session, &writer) : nt_session_end(session, &writer));
 }
 
 /* Tasks find services; only calls and properties give them away. */
@@ -312,7 +315,7 @@ void nt_stream_refuse(nt_session *session, uint8_t type, nt_slice payload)
         return;
     }
     if (value.type == NETRON_TYPE_STREAM && value.as.stream.writable)
-        send_cancel(session, value.as.stream.id);
+        send_cancel(session, value.as.stream.id, true);
     else if (value.type == NETRON_TYPE_DEFINITION)
         refuse_service(session, type, value.as.definition);
     netron_scope_end(&scope);
@@ -323,7 +326,7 @@ void nt_stream_leave(nt_stream *stream)
     nt_opener_forget_stream(stream);
     stream->has_left = true;
     if (stream->session != NULL)
-        send_cancel(stream->session, stream->id);
+        send_cancel(stream->session, stream->id, nt_stream_is_known(stream));
     if (stream->source != NULL) {
         nt_out *source = stream->source;
         stream->source = NULL;
@@ -340,7 +343,7 @@ void nt_stream_leave(nt_stream *stream)
 static void overflow(nt_stream *stream, const char *what)
 {
     nt_session *session = stream->session;
-    send_cancel(session, stream->id);
+    send_cancel(session, stream->id, nt_stream_is_known(stream));
     nt_stream_finish(stream, NETRON_TOO_MANY, what);
 }
 

@@ -64,6 +64,12 @@ struct nt_stream {
     nt_error_slot failure; /* the whole of err */
 };
 
+/* Its writer knows of it: what is about it may overtake what waits. */
+static inline bool nt_stream_is_known(const nt_stream *stream)
+{
+    return stream->next_index != 0 || stream->early_count != 0;
+}
+
 struct nt_out {
     nt_loop *loop;
     nt_session *session; /* NULL: local, or the connection is gone */
@@ -75,6 +81,8 @@ struct nt_out {
     uint32_t id;
     uint32_t index;
     uint32_t since_turn; /* bytes written since others had their turn */
+    uint32_t turn_bytes; /* and how many may be */
+    uint64_t calls;      /* of the node, when this turn began */
     int64_t left;        /* credit: an item may begin while it is above 0 */
     uint64_t granted;    /* the total that the reader has told */
     bool is_counted;     /* it has told how many items it takes: */

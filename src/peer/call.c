@@ -79,7 +79,7 @@ static netron_err broken(const netron_peer *peer)
 /* Most calls say nothing of themselves. */
 static inline bool has_terms(const netron_peer *peer, const netron_call_options *options)
 {
-    if (options->timeout_ms != 0 || options->meta != NULL)
+    if (options->timeout_ms != 0 || options->urgent || options->meta != NULL)
         return true;
     if (options->ctx != NULL)
         return options->ctx->meta != NULL;
@@ -127,6 +127,8 @@ static netron_err send_request(const nt_ask *a, const nt_terms *terms, nt_slot *
     bool tells = may_tell(session, terms);
     uint8_t flags = (uint8_t)(a->type | NT_PACKET_IMPULSE | (tells ? NT_PACKET_META : 0));
     nt_writer writer;
+    if (terms->is_urgent && session->link != NULL)
+        nt_link_set_apart(session->link);
     if (!nt_session_begin(session, &writer, slot->id, flags))
         return NETRON_UNAVAILABLE;
     if (tells)
@@ -136,7 +138,8 @@ static netron_err send_request(const nt_ask *a, const nt_terms *terms, nt_slot *
     else if (a->lead != NULL)
         put_prefix(&writer, a->lead, a->index, (nt_request_kind)a->type);
     nt_put_raw(&writer, a->payload.ptr, a->payload.len);
-    return nt_session_end(session, &writer);
+    return terms->is_urgent ? nt_session_end_ahead(session, &writer)
+                            : nt_session_end(session, &writer);
 }
 
 /* Send it; the answer is to be waited for at `*out`. */
@@ -151,8 +154,10 @@ static netron_err begin_request(const nt_ask *a, const netron_ctx *ctx, const nt
     netron_err err = send_request(a, terms, *out);
     if (err != NETRON_OK)
         nt_slot_give_back(*out);
-    else
+    if (err == NETRON_OK) {
         NT_COUNT_UP(peer->peers->config.stats->calls_made, 1);
+        peer->session->calls_made++;
+    }
     return err;
 }
 
@@ -238,6 +243,9 @@ static netron_err begin_packet(nt_call *call, netron_peer *peer, nt_request_kind
     nt_slot *slot;
     bool tells = may_tell(session, terms);
     NETRON_TRY(nt_slot_take(session, terms->timeout_ms, &slot));
+    call->is_urgent = terms->is_urgent;
+    if (NT_UNLIKELY(terms->is_urgent) && session->link != NULL)
+        nt_link_set_apart(session->link);
     if (!nt_session_begin(session, &call->writer, slot->id,
             (uint8_t)((unsigned)kind | NT_PACKET_IMPULSE | (tells ? NT_PACKET_META : 0)))) {
         nt_slot_give_back(slot);
@@ -321,11 +329,15 @@ nt_call *netron_abi_call_begin(const netron_proxy *proxy, unsigned index, nt_req
 /* Send what was encoded. The slot is given back on an error. */
 static netron_err send_call(nt_call *call)
 {
-    netron_err err = nt_session_end(call->session, &call->writer);
-    if (err != NETRON_OK)
+    nt_session *session = call->session;
+    netron_err err = NT_UNLIKELY(call->is_urgent) ? nt_session_end_ahead(session, &call->writer)
+                                                  : nt_session_end(session, &call->writer);
+    if (err != NETRON_OK) {
         nt_slot_give_back(call->slot);
-    else
-        NT_COUNT_UP(((nt_session *)call->session)->config->stats->calls_made, 1);
+    } else {
+        NT_COUNT_UP(session->config->stats->calls_made, 1);
+        session->calls_made++;
+    }
     return nt_not_executed(err);
 }
 
@@ -443,6 +455,7 @@ static void start_collected(nt_call *call, netron_future *future)
 netron_future netron_abi_call_start(nt_call *call)
 {
     netron_future future = {.peer = call->proxy->peer,
+        .connection = call->proxy->peer->connections,
         .err = call->err,
         .scope = call->proxy->options.scope};
     if (future.err == NETRON_OK && call->slot == NULL) {
@@ -451,28 +464,23 @@ netron_future netron_abi_call_start(nt_call *call)
         future.err = send_call(call);
         nt_loop_touch(call->proxy->peer->peers->loop);
     }
-    if (future.err == NETRON_OK && call->slot != NULL) {
+    if (future.err == NETRON_OK && call->slot != NULL)
         future.id = ((nt_slot *)call->slot)->id;
-        future.connection = nt_reconnect_epoch(future.peer);
-    }
     return future;
 }
 
-/* The connection that the call was made on is gone. */
-static bool is_broken(const netron_future *future)
+/* The connection that it was started on stands, or is to be resumed. */
+static bool has_connection(const netron_future *future)
 {
     const netron_peer *peer = future->peer;
-    return peer != NULL && !peer->is_local &&
-           (!peer->is_ready || future->connection != nt_reconnect_epoch(peer));
+    return peer->session != NULL && peer->is_ready && peer->connections == future->connection;
 }
 
-/* Another connection gives the same numbers to other calls. */
 static nt_slot *find_future(const netron_future *future)
 {
-    nt_session *session = future->peer != NULL ? future->peer->session : NULL;
-    if (future->peer != NULL && future->connection != nt_reconnect_epoch(future->peer))
-        return NULL;
-    return session != NULL && future->id != 0 ? nt_slot_find(&session->pending, future->id) : NULL;
+    return future->peer != NULL && future->id != 0 && has_connection(future)
+        ? nt_slot_find(&future->peer->session->pending, future->id)
+        : NULL;
 }
 
 netron_err netron_abi_future_wait(netron_future *future, nt_load_fn load, void *result)
@@ -490,7 +498,7 @@ netron_err netron_abi_future_wait(netron_future *future, nt_load_fn load, void *
             nt_peer_memory(local, &own));
     }
     if (slot == NULL)
-        return is_broken(future)
+        return future->peer != NULL && !has_connection(future)
                    ? broken(future->peer)
                    : nt_fail(NETRON_GONE, "this future has ended: each is waited for once");
     netron_call_options options = {.scope = future->scope};

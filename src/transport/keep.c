@@ -2,8 +2,7 @@
 #include "transport/keep.h"
 
 #include "base/assert.h"
-#include "wire/packet.h"
-#include "wire/ws_frame.h"
+#include "transport/frame_view.h"
 
 void nt_keep_init(nt_keep *keep, nt_loop *loop, netron_framing framing, size_t window)
 {
@@ -27,27 +26,14 @@ void nt_keep_fini(nt_keep *keep)
         drop_first(keep);
 }
 
-/* The size of the frame at `at`, and whether its message is counted. These are our own bytes. */
+/* The size of the frame at `at`, and whether its message is counted. */
 static size_t look_at(const nt_keep *keep, const uint8_t *at, size_t left, bool *counts)
 {
-    const uint8_t *payload;
-    size_t size;
-    uint8_t mask = 0;
-    if (keep->framing == NETRON_FRAMING_WEBSOCKET) {
-        nt_ws_header header;
-        NT_ASSERT(nt_ws_header_read(&header, (nt_slice){at, left}) == NT_STEP_DONE);
-        payload = at + header.size;
-        size = nt_ws_is_control(header.opcode) ? 0 : (size_t)header.payload;
-        /* The flags are byte 4, and the key has four: its first one hides them. */
-        if (header.masked)
-            memcpy(&mask, &header.key, 1);
-        *counts = size > NT_PACKET_HEAD && nt_keep_counts(payload[4] ^ mask);
-        return header.size + (size_t)header.payload;
-    }
-    NT_ASSERT(left >= 4);
-    size = nt_be_load32(at);
-    *counts = size > NT_PACKET_HEAD && nt_keep_counts(at[4 + 4]);
-    return 4 + size;
+    nt_frame_view view;
+    bool is_whole = nt_frame_look(&view, keep->framing, at, left);
+    NT_ASSERT(is_whole); /* these are our own bytes */
+    *counts = view.is_packet && nt_keep_counts(view.flags);
+    return view.size;
 }
 
 /* Go over frames up to message `number`. */

@@ -75,7 +75,7 @@ enum {
     NT_LINK_ROOM_MIN = 64, /* what a chunk has left when a message is begun in it */
     /* What a message is lent is written at once, with all that waits, when it is so many bytes together:
      * for less a copy costs less than a write, and the far side's waking up for it. */
-    NT_LINK_LEND_BATCH = 128 * 1024
+    NT_LINK_LEND_BATCH = 64 * 1024
 };
 
 struct netron_link {
@@ -90,6 +90,7 @@ struct netron_link {
     nt_chunk *in;       /* input not yet consumed: from..to */
     nt_chunk *out;      /* being filled: complete messages are from..to */
     nt_chunk *queue, *queue_last; /* full ones */
+    nt_chunk *ahead_last; /* of those in the queue that go before the others; NULL: there is none */
     nt_chunk *writing;  /* given to the transport */
     size_t plain;       /* where small frames begin in `out` that a client has not masked yet */
     size_t early_at;    /* when so much is unsent, the first half of a batch goes ahead */
@@ -116,6 +117,7 @@ struct netron_link {
     bool resumes_later; /* at the end of the turn: input is taken from the loop, not on a fiber */
     bool is_in_step;    /* the far side waits for what is sent next */
     bool is_full;       /* unsent is over the mark: on_writable will come */
+    bool is_apart;      /* the message in `out` is to go ahead: link_ahead.c */
     bool is_writing;    /* the transport has not taken all yet */
     bool is_shut;       /* the transport was told to close */
     bool is_parked;     /* nothing carries it: what is written is kept only */
@@ -212,6 +214,15 @@ static inline netron_err nt_link_end_text(netron_link *link, nt_writer *writer)
 {
     return nt_link_end_slowly(link, writer, true);
 }
+
+/* ---- what overtakes (link_ahead.c) ---- */
+
+/* The next message is to go ahead of all that waits, but not of others that do: called before it is begun,
+ * and nt_link_go_ahead() when it has ended. Where little waits the order stays as it is. */
+void nt_link_set_apart(netron_link *link);
+void nt_link_go_ahead(netron_link *link);
+/* True when a packet with this id may wait here still: what is about it must not overtake it. */
+bool nt_link_may_hold(netron_link *link, uint32_t id);
 
 /* Send what is queued now. */
 void nt_link_flush(netron_link *link);

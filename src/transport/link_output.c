@@ -6,7 +6,10 @@
 
 enum {
     AHEAD_MIN = 1024, /* a batch of fewer bytes is sent at once */
-    PARTS_MAX = 16
+    PARTS_MAX = 16,
+    /* One write takes no further chunk then: what overtakes waits for that much at most, or for one
+     * message. */
+    WRITE_BYTES = 256 * 1024
 };
 
 void nt_link_push_out(netron_link *link)
@@ -26,12 +29,6 @@ void nt_link_push_out(netron_link *link)
     else
         link->queue_last->next = out;
     link->queue_last = out;
-}
-
-static void set_out(netron_link *link, nt_chunk *out)
-{
-    link->out = out;
-    link->plain = out->to;
 }
 
 enum {
@@ -113,7 +110,7 @@ static bool grow(nt_writer *writer, size_t size)
                                   ? 0
                                   : (size_t)FRONT - link->head_room;
     nt_link_push_out(link);
-    set_out(link, fresh);
+    nt_link_set_out(link, fresh);
     writer->start = fresh->data + FRONT;
     writer->at = writer->start + used;
     writer->end = fresh->data + fresh->size;
@@ -155,7 +152,7 @@ static bool lend(nt_writer *writer, const void *data, size_t size)
     memcpy(own->data, &lent, sizeof lent);
     memcpy(own->data + LENT_FRONT, writer->start, lent.before);
     nt_link_push_out(link);
-    set_out(link, own);
+    nt_link_set_out(link, own);
     writer->at = own->data + LENT_FRONT + lent.before;
     writer->end = own->data + own->size;
     writer->start = (uint8_t *)((uintptr_t)writer->at - lent.before - size);
@@ -183,7 +180,7 @@ bool nt_link_begin_slowly(netron_link *link, nt_writer *writer)
             nt_no_memory();
             return false;
         }
-        set_out(link, out);
+        nt_link_set_out(link, out);
     }
     return nt_link_begin(link, writer);
 }
@@ -266,7 +263,7 @@ bool nt_link_put_raw(netron_link *link, const void *data, size_t size)
             return false;
         nt_link_push_out(link);
         out = fresh;
-        set_out(link, out);
+        nt_link_set_out(link, out);
     }
     nt_link_seal(link);
     memcpy(out->data + out->to, data, size);
@@ -326,16 +323,20 @@ static bool give(netron_link *link, const netron_bytes *parts, size_t count)
     return done;
 }
 
-/* Take up to PARTS_MAX chunks off the queue into `writing`. */
+/* Take chunks off the queue into `writing`: PARTS_MAX, or WRITE_BYTES. */
 static size_t take_parts(netron_link *link, netron_bytes parts[PARTS_MAX])
 {
     nt_link_push_out(link);
-    size_t count = 0;
+    size_t count = 0, bytes = 0;
     nt_chunk *last = NULL;
-    for (nt_chunk *chunk = link->queue; chunk != NULL && count < PARTS_MAX; chunk = chunk->next) {
+    for (nt_chunk *chunk = link->queue;
+         chunk != NULL && count < PARTS_MAX && bytes < WRITE_BYTES; chunk = chunk->next) {
         parts[count].data = chunk->data + chunk->from;
-        parts[count++].size = chunk->to - chunk->from;
+        parts[count].size = chunk->to - chunk->from;
+        bytes += parts[count++].size;
         last = chunk;
+        if (chunk == link->ahead_last)
+            link->ahead_last = NULL;
     }
     if (last == NULL)
         return 0;
@@ -386,6 +387,8 @@ static size_t forget_queue(netron_link *link, size_t taken)
         if (part < size)
             break;
         link->queue = chunk->next;
+        if (chunk == link->ahead_last)
+            link->ahead_last = NULL;
         nt_chunk_unref(&link->loop->chunks, chunk);
     }
     return taken;
@@ -403,7 +406,7 @@ static void keep_rest(netron_link *link, const netron_bytes *parts, size_t size,
         return;
     }
     join_parts(rest->data, parts, LENT_PARTS, taken);
-    set_out(link, rest);
+    nt_link_set_out(link, rest);
     link->plain = size - taken;
     link->is_full = true;
     sent_message(link, rest->data + (size - taken));
@@ -456,6 +459,8 @@ static bool write_message(netron_link *link)
         link->writing = link->queue;
         link->queue = link->queue->next;
         link->writing->next = NULL;
+        if (link->writing == link->ahead_last)
+            link->ahead_last = NULL;
     }
     nt_chunk *chunk = link->writing;
     size_t size = nt_be_load32(chunk->data + chunk->from);

@@ -32,6 +32,12 @@ void nt_link_drop_input(netron_link *link);
 void nt_link_shut(netron_link *link);
 /* What is being filled is full. */
 void nt_link_push_out(netron_link *link);
+/* Fill this one from now on. */
+static inline void nt_link_set_out(netron_link *link, nt_chunk *out)
+{
+    link->out = out;
+    link->plain = out->to;
+}
 void nt_link_set_head_room(netron_link *link);
 /* The last event; the link is gone. */
 void nt_link_finish_close(netron_link *link);

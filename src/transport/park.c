@@ -86,7 +86,7 @@ void nt_link_leave_behind(netron_link *link)
     nt_link_push_out(link);
     hand(link, &link->writing);
     hand(link, &link->queue);
-    link->queue_last = NULL;
+    link->queue_last = link->ahead_last = NULL;
     link->unsent = 0;
     link->keep = NULL;
     link->events = &nobodys;
