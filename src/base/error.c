@@ -85,6 +85,7 @@ static void fill(nt_error_slot *into, netron_err code, const char *message)
 }
 
 /* Formatted before the old error goes: its text may be among the arguments. */
+NETRON_PRINTF(3, 0)
 static size_t print(char *text, size_t room, const char *format, va_list args)
 {
     int size = vsnprintf(text, room, format, args);
