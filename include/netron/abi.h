@@ -404,6 +404,7 @@ NETRON_API netron_err netron_abi_call_await(nt_call *call, nt_load_fn load, void
 typedef struct netron_future {
     const struct netron_peer *peer;
     uint32_t id;
+    uint32_t connection; /* of those that the peer has had: ids mean nothing in another one */
     netron_err err;
     netron_scope *scope;
 } netron_future;

@@ -16,7 +16,7 @@
 
 /* Raised whenever a program built against older headers must be compiled again. A service loaded
  * from a shared object (NETRON_MAIN) carries this number and is refused when it differs. */
-#define NETRON_ABI_VERSION 2
+#define NETRON_ABI_VERSION 3
 
 #ifdef __cplusplus
 extern "C" {

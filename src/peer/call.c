@@ -441,6 +441,7 @@ static void start_collected(nt_call *call, netron_future *future)
 netron_future netron_abi_call_start(nt_call *call)
 {
     netron_future future = {.peer = call->proxy->peer,
+        .connection = call->proxy->peer->connections,
         .err = call->err,
         .scope = call->proxy->options.scope};
     if (future.err == NETRON_OK && call->slot == NULL) {
@@ -454,10 +455,18 @@ netron_future netron_abi_call_start(nt_call *call)
     return future;
 }
 
+/* The connection that it was started on stands, or is to be resumed. */
+static bool has_connection(const netron_future *future)
+{
+    const netron_peer *peer = future->peer;
+    return peer->session != NULL && peer->is_ready && peer->connections == future->connection;
+}
+
 static nt_slot *find_future(const netron_future *future)
 {
-    nt_session *session = future->peer != NULL ? future->peer->session : NULL;
-    return session != NULL && future->id != 0 ? nt_slot_find(&session->pending, future->id) : NULL;
+    return future->peer != NULL && future->id != 0 && has_connection(future)
+        ? nt_slot_find(&future->peer->session->pending, future->id)
+        : NULL;
 }
 
 netron_err netron_abi_future_wait(netron_future *future, nt_load_fn load, void *result)
@@ -475,7 +484,7 @@ netron_err netron_abi_future_wait(netron_future *future, nt_load_fn load, void *
             nt_peer_memory(local, &own));
     }
     if (slot == NULL)
-        return future->peer != NULL && !future->peer->is_ready
+        return future->peer != NULL && !has_connection(future)
                    ? broken(future->peer)
                    : nt_fail(NETRON_GONE, "this future has ended: each is waited for once");
     netron_call_options options = {.scope = future->scope};

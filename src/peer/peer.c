@@ -162,6 +162,7 @@ void nt_peer_on_ready(nt_session *session)
 {
     netron_peer *peer = nt_peer_of(session);
     peer->session = session; /* one that was dialled again is the peer's from now on */
+    peer->connections++;
     /* One text for both, as long as both are there. */
     free(peer->id);
     peer->id = session->id;

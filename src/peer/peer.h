@@ -41,6 +41,7 @@ struct netron_peer {
     uint32_t users;      /* remotes, subscriptions, waits: it is kept while there are any */
     uint64_t number;     /* among all that the node has had: never given twice */
     uint32_t probe;      /* id of an event's slot that tells when a mute one answers again; 0: none */
+    uint32_t connections; /* that it has had; a resumed one is the same */
     uint32_t emission;   /* the last one that it was told of, of those that looked at patterns */
     uint32_t heard_patterns; /* of `heard` */
     char *address;

@@ -622,6 +622,63 @@ class Files(Folder):
                     self.fails("call", url, "files", member, path, says=[f"^netron: {code} "])
 
 
+class E12Chat(Case):
+    def listen(self, url, *words):
+        """A `netron on` whose subscription stands."""
+        process = subprocess.Popen([str(build / "netron"), "on", url, "chat", "message", *words],
+                                   env=environment(), text=True, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+        def end():
+            process.kill()
+            process.communicate()
+        self.addCleanup(end)
+        self.assertRegex(process.stderr.readline(), "^listening for ")
+        return process
+
+    def say(self, url, text):
+        self.prints("", "call", "--timeout", "900ms", url, "chat", "sendMessage", text)
+
+    def heard(self, process):
+        """All that it heard, when it has ended by itself."""
+        out, err = process.communicate(timeout=PATIENCE)
+        self.assertEqual((process.returncode, err), (0, ""))
+        return [json.loads(line) for line in out.splitlines()]
+
+    def test_client(self):
+        self.everywhere("e12", "e12/client", "New message: hello dated\n")
+
+    def test_describe(self):
+        self.prints("chat@1.0.0\n  sendMessage(str message) -> none\n"
+                    "  event message(chat_message data)\n"
+                    "  chat_message { str text, i64 timestamp }\n",
+                    "describe", self.serve(example("e12/server"), "URL"), "chat")
+
+    def test_each_of_three_hears_it_once(self):
+        url = self.serve(example("e12/server"), "URL")
+        three = [self.listen(url, "--count", "2") for _ in range(3)]
+        left = self.listen(url, "--count", "1")
+        self.say(url, "one")
+        self.assertEqual([said["text"] for said in self.heard(left)], ["one"])
+        self.say(url, "two")
+        for process in three:
+            said = self.heard(process)
+            self.assertEqual([one["text"] for one in said], ["one", "two"])
+            self.assertTrue(all(one["timestamp"] > 1e12 for one in said))
+
+    def test_one_that_answers_nothing_delays_nobody(self):
+        url = self.serve(example("e12/server"), "URL")
+        stopped, killed, other = (self.listen(url, "--count", "2") for _ in range(3))
+        stopped.send_signal(signal.SIGSTOP)
+        killed.kill()
+        killed.wait(PATIENCE)
+        self.say(url, "one")
+        self.say(url, "two")
+        self.assertEqual([said["text"] for said in self.heard(other)], ["one", "two"])
+        stopped.send_signal(signal.SIGCONT)
+        self.assertEqual([said["text"] for said in self.heard(stopped)], ["one", "two"])
+
+
 class E14Aggregate(Case):
     def test_client(self):
         url = self.serve(helper("both"), "URL")
@@ -686,6 +743,21 @@ class E16Composite(Case):
             self.assertEqual(netron("describe", url, "composite").returncode, 0)
         finally:
             auth.process.send_signal(signal.SIGCONT)
+
+
+class E19Transport(Case):
+    def test_both_ends_in_one_process(self):
+        self.ends(run(example("e19/one_process")), "8\n")
+
+    def test_it_is_small(self):
+        lines = (EXAMPLES / "e19/pair_transport.h").read_text().splitlines()
+        self.assertLess(len(lines), 80)
+
+    def test_a_scheme_that_nobody_brought(self):
+        result = netron("call", "nope://x", "calculator", "add", "5", "3")
+        self.assertNotEqual(result.returncode, 0)
+        for scheme in ("ws", "tcp", "unix"):
+            self.assertRegex(result.stderr, rf"\b{scheme}\b")
 
 
 class Numbers(Case):

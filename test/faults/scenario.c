@@ -41,6 +41,13 @@ static const step_entry steps[] = {
     {"relay stream", step_relay_stream},
     {"disconnect", step_disconnect},
     {"kick", step_kick},
+    {"credit down", step_credit_down},
+    {"credit up", step_credit_up},
+    {"callback", step_callback},
+    {"pattern", step_pattern},
+    {"serial", step_serial},
+    {"reduce", step_reduce},
+    {"resume", step_resume},
 };
 
 enum {

@@ -47,8 +47,34 @@ typedef struct uplink {
 typedef struct hearing {
     struct hearing *next;
     uint32_t heard, ended;
-    char what[16];
+    uint32_t dropped;    /* as the node tells */
+    int64_t first, last; /* numbers that were heard */
+    uint32_t nap_ms;     /* the handler takes so long */
+    bool is_once, is_out_of_order;
+    char what[16]; /* a name that nobody else has */
 } hearing;
+
+/* What the hub does for one step, counted there (stand.c). */
+typedef struct tide {
+    struct tide *next;
+    uint32_t id;
+    uint32_t written, held; /* items of a stream, and those before it was read */
+    uint32_t bumps;
+    uint32_t open; /* handlers that run */
+} tide;
+
+/* A service of the user's that was passed to the hub. */
+typedef struct callback {
+    struct callback *next;
+    uint32_t told, ended;
+    bool is_out_of_order;
+} callback;
+
+/* What was told of a connection that comes back. */
+typedef struct breaks {
+    struct breaks *next;
+    uint32_t lost, resumed, fresh, closed;
+} breaks;
 
 struct world {
     uint64_t seed;
@@ -62,13 +88,19 @@ struct world {
     lab__self lab;
     home__self home_of_user, home_of_owner;
     netron_scope scope; /* of the two definitions */
-    netron_value desk_meta, folder_meta;
+    netron_value desk_meta, folder_meta, stand_meta, callback_meta;
     uint32_t folders_opened, folders_ended;
     uint32_t streams_read, streams_ended; /* by the desk */
     hearing *hearings;
     uint32_t hearings_made;
+    netron_subscription *drops; /* of the user's: what was dropped */
+    tide *tides;
+    uint32_t tides_made;
+    callback *callbacks;
+    breaks *breaks;
     uint32_t kept; /* subscriptions and proxies never given back; each keeps a peer in memory */
     netron_mutex level;                  /* lab's property */
+    netron_mutex row;                    /* of the stand's handlers */
     unsigned succeeded, failed, skipped; /* steps, or parts of them */
 };
 
@@ -130,7 +162,14 @@ void world_open(world *w, uint64_t seed, FILE *trace);
 void world_close(world *w);
 /* After the storm: break every connection; from now on the network is kind. */
 void world_calm(world *w);
+
+/* What a step watches, kept until the world has ended. NULL: no memory. */
 hearing *world_hearing(world *w);
+tide *world_tide(world *w);
+callback *world_callback(world *w);
+breaks *world_breaks(world *w);
+/* The last call of a subscription with a hearing. */
+void world_hearing_end(void *user, netron_err reason);
 
 /* Steps. calls.c */
 void step_add(actor *a);
@@ -151,6 +190,8 @@ void step_stream_left(actor *a);
 void step_stream_broken(actor *a);
 void step_two_streams(actor *a);
 void step_stream_up(actor *a);
+void step_credit_down(actor *a);
+void step_credit_up(actor *a);
 /* services.c */
 void step_event(actor *a);
 void step_event_kept(actor *a);
@@ -159,11 +200,25 @@ void step_reference_passed(actor *a);
 void step_reference_kept(actor *a);
 void step_relay(actor *a);
 void step_relay_stream(actor *a);
+void step_callback(actor *a);
+/* events.c */
+void step_pattern(actor *a);
+void step_serial(actor *a);
+void step_reduce(actor *a);
 /* connections.c */
 void step_disconnect(actor *a);
 void step_kick(actor *a);
+/* resume.c */
+void step_resume(actor *a);
 
-/* What the hub serves beside lab: references and streams as arguments (services.c). */
+/* What the hub serves beside lab: references and streams as arguments (services.c), */
 netron_err desk_expose(world *w);
+/* and what is counted where it is served (stand.c). */
+netron_err stand_expose(world *w);
+bool query_stand(actor *a, netron_peer *hub, netron_proxy *stand);
+/* Item `index` of a stream of the stand's. */
+void tide_fill(uint8_t *item, uint32_t size, uint32_t index);
+/* What so many handlers of the stand make of a number. */
+int64_t stand_reduced(uint32_t handlers, int64_t number);
 
 #endif

@@ -16,17 +16,11 @@ static void on_said(void *user, netron_str what, uint32_t time)
         h->heard++;
 }
 
-static void on_end(void *user, netron_err reason)
-{
-    (void)reason;
-    ((hearing *)user)->ended++;
-}
-
 static hearing *subscribe(actor *a, lab *proxy, netron_subscription **subscription)
 {
     hearing *h = world_hearing(a->w);
     EXPECT(a, h != NULL);
-    netron_err err = lab__said_on(proxy, on_said, on_end, h, subscription);
+    netron_err err = lab__said_on(proxy, on_said, world_hearing_end, h, subscription);
     if (ended_as(a, "subscribe", err, NETRON_OK))
         return h;
     EXPECT(a, h->ended == 0);
@@ -155,6 +149,9 @@ static netron_err desk_handler(netron_ctx *ctx, void *user, netron_operation ope
 static const char folder_json[] =
     "{\"name\":\"folder\",\"version\":\"1.0.0\",\"methods\":{},"
     "\"properties\":{\"id\":{\"type\":\"Number\",\"readonly\":true}}}";
+static const char callback_json[] =
+    "{\"name\":\"callback\",\"version\":\"\",\"properties\":{},\"methods\":"
+    "{\"told\":{\"type\":\"Number\",\"arguments\":[]}}}";
 static const char desk_json[] =
     "{\"name\":\"desk\",\"version\":\"1.0.0\",\"properties\":{},\"methods\":{"
     "\"open\":{\"type\":\"Object\",\"arguments\":[{\"index\":0,\"type\":\"Number\"}]},"
@@ -164,6 +161,7 @@ static const char desk_json[] =
 netron_err desk_expose(world *w)
 {
     NETRON_TRY(netron_value_parse(&w->scope, netron_s(folder_json), &w->folder_meta));
+    NETRON_TRY(netron_value_parse(&w->scope, netron_s(callback_json), &w->callback_meta));
     NETRON_TRY(netron_value_parse(&w->scope, netron_s(desk_json), &w->desk_meta));
     return netron_expose(
         w->hub, &(netron_service){.meta = &w->desk_meta, .handler = desk_handler, .user = w});
@@ -275,4 +273,63 @@ void step_relay_stream(actor *a)
     if (ended_as(a, "a relayed stream", home__visitors_close(&stream), NETRON_OK))
         EXPECT_RIGHT(a, count == (n < most ? n : most));
     home__release(&proxy);
+}
+
+/* ---- a callback ---- */
+
+static netron_err callback_handler(netron_ctx *ctx, void *user, netron_operation operation,
+    netron_str member, const netron_value *args, size_t count, netron_value *result)
+{
+    callback *c = user;
+    (void)operation;
+    (void)member;
+    if (count != 1 || args[0].type != NETRON_TYPE_INT)
+        return netron_fail(ctx, NETRON_INVALID, "not a number");
+    c->is_out_of_order |= args[0].as.i != ++c->told;
+    NETRON_TRY(netron_sleep(ctx, c->told % 3 == 0 ? 5 : 0));
+    *result = netron_i64_value((args[0].as.i & 0xffff) * 2);
+    return NETRON_OK;
+}
+
+static void callback_end(void *user)
+{
+    ((callback *)user)->ended++;
+}
+
+/* Passed, called back, and released by who got it; else it ends with the connection. */
+void step_callback(actor *a)
+{
+    netron_proxy stand;
+    netron_value passed, sum;
+    uint32_t times = draw(a, 12);
+    if (!query_stand(a, a->hub, &stand))
+        return;
+    callback *c = world_callback(a->w);
+    EXPECT(a, c != NULL);
+    netron_service service = {.meta = &a->w->callback_meta,
+        .handler = callback_handler,
+        .on_end = callback_end,
+        .user = c};
+    netron_err err = netron_reference_for(a->hub, &service, &a->scope, &passed);
+    if (ended_as(a, "a reference", err, NETRON_OK)) {
+        netron_value args[] = {passed, netron_i64_value(times)};
+        err = netron_invoke(&stand, NETRON_CALL, "ring", args, 2, &sum);
+        bool is_unsent = err != NETRON_OK && netron_last_error()->executed == NETRON_EXECUTED_NO;
+        if (ended_as(a, "ring", err, NETRON_OK)) {
+            EXPECT_RIGHT(
+                a, sum.type == NETRON_TYPE_INT && sum.as.i == (int64_t)times * (times + 1));
+            if (!a->w->regime->keeps_borders)
+                EXPECT_RIGHT(a, c->told == times && !c->is_out_of_order);
+        } else if (is_unsent && netron_peer_is_connected(a->hub)) {
+            netron_reference_take_back(a->hub, &passed);
+        }
+        for (int i = 0; all_succeeds(a->w) && c->ended == 0 && i < 1000; i++)
+            EXPECT(a, netron_sleep(a->ctx, 10) == NETRON_OK);
+        EXPECT(a, c->ended <= 1);
+        if (all_succeeds(a->w))
+            EXPECT(a, c->ended == 1);
+    } else {
+        c->ended = 1; /* nothing was promised */
+    }
+    netron_proxy_release(&stand);
 }

@@ -1,5 +1,8 @@
-/* streams.c - steps that read and write streams: to the end, left, broken, several, upwards. */
+/* streams.c - steps that read and write streams: to the end, left, broken, several, upwards, and held
+ * up by a reader that takes nothing. */
 #include "scenario.h"
+
+#include <string.h>
 
 #define NEVER UINT32_MAX
 
@@ -133,4 +136,119 @@ void step_stream_up(actor *a)
         }
     }
     netron_proxy_release(&desk);
+}
+
+/* ---- how far a writer goes ahead: docs/protocol.md, "credit" ---- */
+
+enum { FIRST_CREDIT = 65536, HEAD_AND_TRAILER = 3 + 8 };
+
+/* More than the window that a stream begins with, in items of one size. */
+static const struct load {
+    uint32_t count, size;
+} loads[] = {{110, 1000}, {40, 4000}, {9, 20000}, {3, 65000}};
+
+/* Of these, so many may be sent before the reader takes the first. */
+static uint32_t most_ahead(const struct load *l)
+{
+    uint32_t cost = l->size + HEAD_AND_TRAILER, most = (FIRST_CREDIT + cost - 1) / cost;
+    return most < l->count ? most : l->count;
+}
+
+static void read_tide(actor *a, netron_stream *stream, uint32_t size, uint32_t *count)
+{
+    netron_value item;
+    uint8_t *wanted = netron_scope_alloc(&a->scope, size);
+    EXPECT(a, wanted != NULL);
+    for (*count = 0; netron_stream_next(stream, &item); ++*count) {
+        tide_fill(wanted, size, *count);
+        EXPECT_RIGHT(a, item.type == NETRON_TYPE_BYTES && item.as.bytes.size == size &&
+                            memcmp(item.as.bytes.data, wanted, size) == 0);
+        if (draw(a, 8) == 0)
+            EXPECT(a, netron_sleep(a->ctx, draw(a, 50)) == NETRON_OK);
+    }
+}
+
+/* The hub writes, and this end takes nothing for a while; then slowly. */
+void step_credit_down(actor *a)
+{
+    netron_proxy stand;
+    netron_value result;
+    netron_stream stream;
+    const struct load *l = &DICE_ONE_OF(&a->chance, loads);
+    uint32_t hold_ms = draw(a, 2) * 1000, count;
+    if (!query_stand(a, a->hub, &stand))
+        return;
+    tide *t = world_tide(a->w);
+    EXPECT(a, t != NULL);
+    netron_value args[] = {
+        netron_i64_value(t->id), netron_i64_value(l->count), netron_i64_value(l->size)};
+    netron_err err = netron_invoke(&stand, NETRON_CALL, "flow", args, 3, &result);
+    if (ended_as(a, "flow", err, NETRON_OK) &&
+        ended_as(a, "its stream", netron_stream_from(a->hub, &result, &stream), NETRON_OK)) {
+        EXPECT(a, netron_sleep(a->ctx, hold_ms) == NETRON_OK);
+        uint32_t most = most_ahead(l);
+        if (!a->w->regime->keeps_borders) /* else the call may come twice */
+            EXPECT_RIGHT(a, t->written <= most);
+        if (a->w->is_calm && hold_ms != 0)
+            EXPECT(a, t->written == most);
+        read_tide(a, &stream, l->size, &count);
+        if (ended_as(a, "a held stream", stream.err, NETRON_OK))
+            EXPECT_RIGHT(a, count == l->count &&
+                                (t->written == count || a->w->regime->keeps_borders));
+        netron_stream_close(&stream);
+    }
+    netron_proxy_release(&stand);
+}
+
+typedef struct filling {
+    netron_out *out;
+    tide *tide;
+    const struct load *load;
+    uint8_t *item;
+    netron_err err;
+} filling;
+
+static netron_err fill(netron_ctx *ctx, void *arg)
+{
+    filling *f = arg;
+    (void)ctx;
+    for (uint32_t i = 0; i < f->load->count && f->err == NETRON_OK; i++) {
+        tide_fill(f->item, f->load->size, i);
+        netron_value item = netron_bytes_value((netron_bytes){f->item, f->load->size});
+        f->err = netron_out_write(f->out, &item);
+        f->tide->written += f->err == NETRON_OK;
+    }
+    netron_out_end(f->out, f->err, NULL);
+    return NETRON_OK;
+}
+
+/* This end writes, and the hub takes nothing for a while. */
+void step_credit_up(actor *a)
+{
+    netron_proxy stand;
+    netron_value reference, result;
+    netron_fiber *fiber;
+    filling f = {.load = &DICE_ONE_OF(&a->chance, loads)};
+    uint32_t hold_ms = draw(a, 2) * 1000;
+    if (!query_stand(a, a->hub, &stand))
+        return;
+    f.tide = world_tide(a->w);
+    f.item = netron_scope_alloc(&a->scope, f.load->size);
+    EXPECT(a, f.tide != NULL && f.item != NULL);
+    netron_err err = netron_out_new(a->hub, false, &reference, &f.out);
+    if (ended_as(a, "a stream to write", err, NETRON_OK)) {
+        netron_value args[] = {netron_i64_value(f.tide->id), netron_i64_value(hold_ms), reference};
+        EXPECT(a, netron_spawn(a->ctx, fill, &f, &fiber) == NETRON_OK);
+        err = netron_invoke(&stand, NETRON_CALL, "hold", args, 3, &result);
+        bool is_held = ended_as(a, "hold", err, NETRON_OK);
+        EXPECT(a, netron_join(a->ctx, fiber, NULL) == NETRON_OK);
+        uint32_t most = most_ahead(f.load);
+        if (!a->w->regime->keeps_borders) /* else it may be held twice */
+            EXPECT_RIGHT(a, f.tide->held <= most);
+        if (a->w->is_calm && hold_ms != 0)
+            EXPECT(a, f.tide->held == most);
+        if (is_held)
+            EXPECT_RIGHT(a, result.type == NETRON_TYPE_INT && result.as.i == f.load->count);
+    }
+    netron_proxy_release(&stand);
 }

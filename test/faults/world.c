@@ -138,6 +138,49 @@ hearing *world_hearing(world *w)
     return h;
 }
 
+void world_hearing_end(void *user, netron_err reason)
+{
+    (void)reason;
+    ((hearing *)user)->ended++;
+}
+
+callback *world_callback(world *w)
+{
+    callback *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->next = w->callbacks;
+    w->callbacks = c;
+    return c;
+}
+
+breaks *world_breaks(world *w)
+{
+    breaks *b = calloc(1, sizeof *b);
+    if (b == NULL)
+        return NULL;
+    b->next = w->breaks;
+    w->breaks = b;
+    return b;
+}
+
+/* {event, peerId, dropped}: whose name it begins with has missed so many. */
+static void on_drop(void *user, const netron_value *args, size_t count)
+{
+    world *w = user;
+    uint64_t dropped = 0;
+    const netron_value *event = count == 1 ? netron_map_get(&args[0], "event") : NULL;
+    if (event == NULL || event->type != NETRON_TYPE_STR ||
+        netron_value_u64(netron_map_get(&args[0], "dropped"), &dropped) != NETRON_OK)
+        world_fail(w, "?", "subscription:drop does not say what was dropped");
+    for (hearing *h = w->hearings; h != NULL; h = h->next) {
+        size_t size = strlen(h->what);
+        if (event->as.str.size >= size && memcmp(event->as.str.data, h->what, size) == 0 &&
+            (event->as.str.size == size || event->as.str.data[size] == '.'))
+            h->dropped += (uint32_t)dropped;
+    }
+}
+
 /* ---- the beginning ---- */
 
 static const struct {
@@ -168,6 +211,8 @@ static void print_log(void *user, netron_log_level level, const char *line)
     fprintf(user, "          %s\n", line);
 }
 
+enum { RESUME_MS = 5000 }; /* that nobody resumed is over before the end */
+
 static netron *make_node(world *w, const char *id, netron *of_loop)
 {
     size_t scheme = w->regime->keeps_borders ? 2 : (size_t)(w->seed >> 3) % 3;
@@ -180,6 +225,7 @@ static netron *make_node(world *w, const char *id, netron *of_loop)
         /* Where single packets are lost or come out of order, answered pings would hide that a stream waits. */
         .ping_interval_ms = pings && !w->regime->keeps_borders ? 3000 : 0,
         .allow_remote_expose = of_loop == NULL ? "*" : NULL,
+        .resume_timeout_ms = RESUME_MS,
         .log = w->net.trace != NULL ? print_log : NULL,
         .log_user = w->net.trace,
         .log_level = w->net.trace != NULL ? NETRON_LOG_INFO : NETRON_LOG_NONE};
@@ -203,7 +249,10 @@ void world_open(world *w, uint64_t seed, FILE *trace)
     w->user.node = make_node(w, "user", w->hub);
     w->owner.node = make_node(w, "owner", w->hub);
     if (netron_listen(w->hub, w->url) != NETRON_OK || lab_expose(w->hub, &w->lab) != NETRON_OK ||
-        desk_expose(w) != NETRON_OK || home_expose(w->user.node, &w->home_of_user) != NETRON_OK ||
+        desk_expose(w) != NETRON_OK || stand_expose(w) != NETRON_OK ||
+        netron_on(netron_local(w->user.node), "subscription:drop", on_drop, NULL, w, &w->drops) !=
+            NETRON_OK ||
+        home_expose(w->user.node, &w->home_of_user) != NETRON_OK ||
         home_expose(w->owner.node, &w->home_of_owner) != NETRON_OK)
         world_fail(w, "open", "%s", netron_last_error()->message);
 }
@@ -267,7 +316,8 @@ void world_close(world *w)
     netron_ctx *ctx = netron_context(w->hub);
     hang_up(&w->user);
     hang_up(&w->owner);
-    if (netron_sleep(ctx, 2000) != NETRON_OK)
+    netron_unsubscribe(w->drops);
+    if (netron_sleep(ctx, 2 * RESUME_MS) != NETRON_OK)
         world_fail(w, "close", "%s", netron_last_error()->message);
     look_for_all_rests(w);
     netron_free(w->user.node);
@@ -278,6 +328,18 @@ void world_close(world *w)
         if (h->ended != 1)
             world_fail(w, "close", "a subscription ended %u times", (unsigned)h->ended);
     }
+    for (tide *t; (t = w->tides) != NULL; free(t)) {
+        w->tides = t->next;
+        if (t->open != 0)
+            world_fail(w, "close", "%u handlers of a stream have not ended", (unsigned)t->open);
+    }
+    for (callback *c; (c = w->callbacks) != NULL; free(c)) {
+        w->callbacks = c->next;
+        if (c->ended != 1)
+            world_fail(w, "close", "a callback ended %u times", (unsigned)c->ended);
+    }
+    for (breaks *b; (b = w->breaks) != NULL; free(b))
+        w->breaks = b->next;
     if (w->net.lanes_open != 0)
         world_fail(w, "close", "%u ends of connections are open", w->net.lanes_open);
     netron_scope_end(&w->scope);

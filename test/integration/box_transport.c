@@ -1,6 +1,6 @@
 /* box_transport.c - a transport that keeps the borders of messages: each one written is put into the
  * other end's box, and received from there, in one piece, when the loop comes by. */
-#include "pair_transport.h"
+#include "box_transport.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -13,18 +13,6 @@
 
 #define NEVER UINT32_MAX
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-#else
-enum { SANITIZED = 0 };
-#endif
-
 static void busy(uint64_t ms)
 {
     uint64_t until = uv_hrtime() + ms * 1000000;
@@ -849,7 +837,7 @@ static size_t resident_pages(void)
 static void test_two_hundred_lives_do_not_grow(void **state)
 {
     (void)state;
-    if (SANITIZED)
+    if (NT_SANITIZED)
         skip();
     for (int i = 0; i < 50; i++)
         live_and_let_die(true, "memory://life");

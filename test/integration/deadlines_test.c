@@ -1,6 +1,6 @@
 /* deadlines_test.c - how long calls may take, who is told, and what a failure says of the far side. */
 #include "pair.h"
-#include "pair_transport.h"
+#include "box_transport.h"
 
 #include <netron/dynamic.h>
 #include <netron/packet.h>

@@ -12,21 +12,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-#else
-enum { SANITIZED = 0 };
-#endif
-
 /* TSan of gcc 12 dies at 8,000 live fibers (docs/design.md). */
 #define NEVER UINT32_MAX
-enum { MANY = SANITIZED ? 3000 : 8000 };
+enum { MANY = NT_SANITIZED ? 2000 : 8000 };
 
 typedef struct fixture {
     netron *node;
@@ -633,7 +621,7 @@ static void test_deep_recursion_of_200_kib_is_fine(void **state)
 {
     fixture *f = *state;
     for (int i = 0; i < 20; i++) {
-        int depth = SANITIZED ? 150 : 190; /* frames of a little more than 1 KiB */
+        int depth = NT_SANITIZED ? 150 : 190; /* frames of a little more than 1 KiB */
         join(f, spawn(f, recurse_on_fiber, &depth), NETRON_OK);
         assert_int_equal(depth, 0);
     }
@@ -734,7 +722,7 @@ static void check_overflow(netron_fiber_fn fn)
 static void test_stack_overflow_hits_the_guard(void **state)
 {
     (void)state;
-    if (SANITIZED) /* frames are probed, and signals handled, by the sanitizer */
+    if (NT_SANITIZED) /* frames are probed, and signals handled, by the sanitizer */
         skip();
     check_overflow(overflow_by_depth);
     check_overflow(overflow_by_a_frame);
@@ -765,7 +753,7 @@ static void test_thousands_of_handlers_wait_at_once(void **state)
     open_served(&s, &(netron_options){.max_peer_fibers = 8192});
     lab__nap_future *all = calloc(MANY, sizeof *all);
     for (int i = 0; i < MANY; i++)
-        all[i] = lab__nap_start(netron_with(&s.proxy, .timeout_ms = 120000), SANITIZED ? 3000 : 300);
+        all[i] = lab__nap_start(netron_with(&s.proxy, .timeout_ms = 120000), NT_SANITIZED ? 3000 : 300);
     RUN_UNTIL(s.p.client, netron_stats_get(s.p.server).fibers >= MANY);
     CHECK_OK(lab_add(&s.proxy, 1, 2, &sum));
     for (int i = 0; i < MANY; i++)

@@ -86,6 +86,13 @@ size_t lab_page(uint32_t i, uint8_t *first)
     return sizes[i % (sizeof sizes / sizeof *sizes)];
 }
 
+void lab_page_fill(uint8_t *page, size_t size, uint8_t first)
+{
+    enum { RUN = 100 };
+    for (size_t k = 0; k < size; k += RUN)
+        memset(page + k, (uint8_t)(first + k / RUN), size - k < RUN ? size - k : RUN);
+}
+
 netron_err lab__pages_impl(netron_ctx *ctx, lab__self *self, uint32_t n, lab__pages_out *out)
 {
     netron_err err = NETRON_OK;
@@ -96,8 +103,7 @@ netron_err lab__pages_impl(netron_ctx *ctx, lab__self *self, uint32_t n, lab__pa
     for (uint32_t i = 0; i < n && err == NETRON_OK; i++) {
         uint8_t first;
         size_t size = lab_page(i, &first);
-        for (size_t k = 0; k < size; k++)
-            page[k] = (uint8_t)(first + k / 100);
+        lab_page_fill(page, size, first);
         err = lab__pages_yield(out, (netron_bytes){page, size});
         /* It is ours again. */
         memset(page, 0xee, size);

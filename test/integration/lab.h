@@ -41,6 +41,8 @@ struct home__self {
 /* How large page `i` is, and how it begins and ends. */
 size_t lab_page(uint32_t i, uint8_t *first);
 enum { LAB_PAGE_MAX = 300000 };
+/* Its bytes. */
+void lab_page_fill(uint8_t *page, size_t size, uint8_t first);
 
 /* What lab and home are served by, in a file of its own: lab.c. */
 netron_err lab_expose(netron *node, lab__self *self);

@@ -230,6 +230,40 @@ static void test_calls_in_flight_fail_and_are_said_to_be_unknown(void **state)
     lab__release(&proxy);
 }
 
+/* Packet ids begin anew with each connection: those of the one before mean nothing in it. */
+static void test_futures_of_the_connection_before_do_not_meet_calls_of_the_new_one(void **state)
+{
+    enum { FUTURES = 8 };
+    fixture *f = *state;
+    lab proxy;
+    lab__nap_future old[FUTURES], fresh[FUTURES];
+    uint32_t slept;
+    connect_client(f, f->url, (netron_connect_options){0});
+    CHECK_OK(lab__query(f->peer, &proxy));
+    for (int i = 0; i < FUTURES; i++)
+        old[i] = lab__nap_start(&proxy, 60000);
+    RUN_UNTIL(f->client, netron_stats_get(f->server).fibers >= FUTURES);
+    stop_server(f);
+    start_server(f);
+    RUN_UNTIL(f->client, last_state(f) == NETRON_STATE_FRESH);
+    for (uint32_t i = 0; i < FUTURES; i++)
+        fresh[i] = lab__nap_start(&proxy, i + 1);
+    for (int i = 0; i < FUTURES; i++) {
+        if (i % 2 == 0) {
+            lab__nap_drop(&old[i]);
+            continue;
+        }
+        CHECK_ERR(lab__nap_wait(&old[i], &slept), NETRON_UNAVAILABLE);
+        assert_int_equal(netron_last_error()->executed, NETRON_EXECUTED_UNKNOWN);
+        CHECK_ERR(lab__nap_wait(&old[i], &slept), NETRON_GONE);
+    }
+    for (uint32_t i = 0; i < FUTURES; i++) {
+        CHECK_OK(lab__nap_wait(&fresh[i], &slept));
+        assert_int_equal(slept, i + 1);
+    }
+    lab__release(&proxy);
+}
+
 static netron_err restart(netron_ctx *ctx, void *arg)
 {
     NETRON_TRY(netron_sleep(ctx, 30));
@@ -480,6 +514,7 @@ int main(void)
         TEST(test_all_works_again_after_the_server_was_restarted),
         TEST(test_calls_fail_at_once_while_there_is_no_connection),
         TEST(test_calls_in_flight_fail_and_are_said_to_be_unknown),
+        TEST(test_futures_of_the_connection_before_do_not_meet_calls_of_the_new_one),
         TEST(test_calls_wait_for_the_connection_where_they_are_told_to),
         TEST(test_a_returned_service_does_not_come_back_and_says_so),
         TEST(test_a_proxy_whose_service_is_late_is_found_later),

@@ -653,3 +653,14 @@ void fault_net_cut(fault_net *net)
         work_soon(l);
     }
 }
+
+bool fault_net_cut_link(fault_net *net, netron_link *link)
+{
+    lane *l = scheme_of(link->scheme) != NULL ? find_lane(link) : NULL;
+    if (l == NULL || l->scheme->net != net || l->breaks || l->is_closing || l->is_closed)
+        return false;
+    l->breaks = true;
+    drop_waiting(l);
+    work_soon(l);
+    return true;
+}

@@ -99,6 +99,9 @@ netron_transport_ops fault_transport_ops(netron_framing framing);
 /* Break every open connection now. */
 void fault_net_cut(fault_net *net);
 
+/* Break the connection of one link now. False: it has none that stands. */
+bool fault_net_cut_link(fault_net *net, netron_link *link);
+
 /* Note something in the trace and the digest. */
 void fault_net_note(fault_net *net, const char *format, ...) NETRON_PRINTF(2, 3);
 
