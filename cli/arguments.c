@@ -192,6 +192,21 @@ int cli_argument_read(
     return CLI_OK;
 }
 
+netron_err cli_item_read(
+    netron_scope *scope, const cli_target *target, netron_str text, netron_value *out)
+{
+    cli_type type = cli_type_read(target->meta, target->decl);
+    char word[16];
+    if (type.shape == CLI_SHAPE_ONE && wants_float(type.item) && text.size < sizeof word) {
+        (void)snprintf(word, sizeof word, "%.*s", NETRON_STR(text));
+        if (odd_number(word, out))
+            return NETRON_OK;
+    }
+    NETRON_TRY(netron_value_parse(scope, text, out));
+    coerce(scope, target->meta, target->decl, out);
+    return NETRON_OK;
+}
+
 int cli_arguments_read(cli *c, netron_scope *scope, const netron_value *meta,
     const netron_value *method, cli_words words, netron_value *out)
 {
@@ -207,6 +222,10 @@ int cli_arguments_read(cli *c, netron_scope *scope, const netron_value *meta,
             .decl = cli_declared(parameter),
             .name = name.size != 0 ? name : netron_s("argument"),
         };
+        if (words.marker != NULL && strcmp(words.items[i], words.marker) == 0) {
+            values[i] = words.marked;
+            continue;
+        }
         int code = cli_argument_read(c, scope, &target, words.items[i], &values[i]);
         if (code != CLI_OK)
             return code;

@@ -21,10 +21,17 @@ typedef struct cli_target {
 int cli_argument_read(
     cli *c, netron_scope *scope, const cli_target *target, const char *word, netron_value *out);
 
+/* Text to a value that fits `target`, as a word is, but nothing else than JSON will do (and where a
+ * float is declared NaN, Infinity and -Infinity). NETRON_INVALID: netron_last_error() says where. */
+netron_err cli_item_read(
+    netron_scope *scope, const cli_target *target, netron_str text, netron_value *out);
+
 /* The words that stand for a method's arguments. */
 typedef struct cli_words {
     const char *const *items;
     size_t count;
+    const char *marker; /* the word that stands for `marked`; NULL: none does */
+    netron_value marked;
 } cli_words;
 
 /* All words to a list value. `method` is the method's entry in `meta`; both may be NULL. */

@@ -83,7 +83,7 @@ int bench_target_find(cli_session *session, bench_plan *plan)
         return code;
     if (!find_kind(meta, plan->member, &plan->kind))
         return fail_member(session, plan, meta);
-    cli_words words = {c->words + 2, c->count - 2};
+    cli_words words = {.items = c->words + 2, .count = c->count - 2};
     if (plan->kind == BENCH_PROPERTY || plan->kind == BENCH_EVENT)
         return words.count == 0
                    ? CLI_OK

@@ -14,5 +14,6 @@ extern const cli_command cli_command_peers;
 extern const cli_command cli_command_run;
 extern const cli_command cli_command_serve;
 extern const cli_command cli_command_set;
+extern const cli_command cli_command_top;
 
 #endif

@@ -162,3 +162,10 @@ netron_str cli_type_of_item(netron_str decl, bool *is_stream)
         *is_stream = is_cut;
     return decl;
 }
+
+netron_str cli_type_of_read_end(const netron_value *meta, netron_str decl)
+{
+    const netron_value *named = cli_named_type(meta, decl);
+    return cli_type_is(cli_text_of(named, "kind"), "readable") ? cli_text_of(named, "item")
+                                                               : netron_s("");
+}

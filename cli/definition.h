@@ -43,6 +43,9 @@ cli_type cli_type_read(const netron_value *meta, netron_str decl);
 /* "stream u64" to "u64"; anything else stays. *is_stream (may be NULL) tells which. */
 netron_str cli_type_of_item(netron_str decl, bool *is_stream);
 
+/* What the items are of an end that the receiver reads (NETRON_READ_END); empty: it is none. */
+netron_str cli_type_of_read_end(const netron_value *meta, netron_str decl);
+
 /* True when the type is called `name`. */
 bool cli_type_is(netron_str type, const char *name);
 

@@ -14,6 +14,7 @@ static const cli_command *const commands[] = {
     &cli_command_on,
     &cli_command_describe,
     &cli_command_peers,
+    &cli_command_top,
     &cli_command_bench,
     &cli_command_serve,
     &cli_command_run,

@@ -47,6 +47,23 @@ netron_err files__write_at_impl(netron_ctx *ctx, files__self *self, netron_str p
     return netron_file_write(ctx, file, offset, bytes);
 }
 
+netron_err files__write_impl(netron_ctx *ctx, files__self *self, netron_str path, uint64_t offset,
+    chunks content, uint64_t *end)
+{
+    netron_file_auto(file);
+    netron_err err;
+    if (!self->is_writable)
+        return netron_fail(ctx, NETRON_FORBIDDEN, "this folder is for reading: start with --write");
+    NETRON_TRY(netron_file_open(
+        ctx, self->root, path, NETRON_FILE_WRITE | NETRON_FILE_CREATE, &file));
+    *end = offset;
+    netron_each(chunk, &err, content) {
+        NETRON_TRY(netron_file_write(ctx, file, *end, chunk));
+        *end += chunk.size;
+    }
+    return err;
+}
+
 netron_err files__checksum_impl(netron_ctx *ctx, files__self *self, netron_str path,
     netron_str *result)
 {
@@ -59,7 +76,7 @@ netron_err files__checksum_impl(netron_ctx *ctx, files__self *self, netron_str p
     *result = netron_s(digest);
     return NETRON_OK;
 }
-NETRON_PROVIDE(files, stat, read, write_at, checksum);
+NETRON_PROVIDE(files, stat, read, write_at, write, checksum);
 
 int main(int argc, char **argv)
 {

@@ -145,7 +145,9 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_list_services(netron_peer *peer,
     netron_scope *scope, netron_value *services);
 
 /* Who is connected to a peer (or to this node: netron_local()): a list of {id, address, direction "in" or
- * "out", since (a date), extensions, services: what each has published there, as "name@version"}.
+ * "out", since (a date), extensions, services: what each has published there, as "name@version", and
+ * figures of the connection: callsServed, callsMade, callsRunning, callsPending, streams, bytesIn, bytesOut,
+ * bytesQueued (docs/protocol.md, "Tasks and definitions of ours")}.
  * NETRON_FORBIDDEN: it does not tell us (option introspection), NETRON_UNSUPPORTED: an existing
  * TypeScript node, which cannot. Suspends. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_list_peers(netron_peer *peer, netron_scope *scope,

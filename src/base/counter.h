@@ -7,6 +7,7 @@
 
 #define NT_COUNT_UP(counter, by)   __atomic_store_n(&(counter), (counter) + (by), __ATOMIC_RELAXED)
 #define NT_COUNT_DOWN(counter, by) __atomic_store_n(&(counter), (counter) - (by), __ATOMIC_RELAXED)
+#define NT_COUNT_SET(counter, to)  __atomic_store_n(&(counter), (to), __ATOMIC_RELAXED)
 #define NT_COUNT_READ(counter)     __atomic_load_n(&(counter), __ATOMIC_RELAXED)
 
 #endif

@@ -325,6 +325,7 @@ void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
     } else if (open_array(&args)) {
         err = run(session, &request, &args);
         NT_COUNT_UP(session->config->stats->calls_served, 1);
+        session->calls_served++;
     } else if (args.err == NETRON_PROTOCOL) {
         err = NETRON_PROTOCOL;
     } else {

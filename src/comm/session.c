@@ -365,6 +365,17 @@ static void read_messages(void *arg)
     session->has_input = false;
 }
 
+static void tell_figures(const nt_session *session, const netron_link *link)
+{
+    nt_bridge *bridge = session->bridge;
+    NT_COUNT_SET(bridge->figures.calls_served, session->calls_served);
+    NT_COUNT_SET(bridge->figures.calls_running, session->served);
+    NT_COUNT_SET(bridge->figures.streams, session->readers.count + session->writers.count);
+    NT_COUNT_SET(bridge->figures.bytes_in, session->bytes_in);
+    NT_COUNT_SET(bridge->figures.bytes_out, session->bytes_out);
+    NT_COUNT_SET(bridge->figures.bytes_queued, link->unsent);
+}
+
 /* Only what is new since the last time. */
 void nt_session_count_bytes(nt_session *session, netron_link *link)
 {
@@ -372,8 +383,12 @@ void nt_session_count_bytes(nt_session *session, netron_link *link)
         return;
     NT_COUNT_UP(session->config->stats->bytes_in, link->bytes_in - link->counted_in);
     NT_COUNT_UP(session->config->stats->bytes_out, link->bytes_out - link->counted_out);
+    session->bytes_in += link->bytes_in - link->counted_in;
+    session->bytes_out += link->bytes_out - link->counted_out;
     link->counted_in = link->bytes_in;
     link->counted_out = link->bytes_out;
+    if (NT_UNLIKELY(session->bridge != NULL))
+        tell_figures(session, link);
 }
 
 static void on_input(netron_link *link)

@@ -135,6 +135,9 @@ struct nt_session {
     size_t windows;          /* of all readers: how far their writers may be ahead */
     /* An answer has come that nobody waits for (any more). NULL: who cares. */
     void (*on_late_answer)(nt_session *session);
+    /* Figures since it began. */
+    uint64_t calls_served, calls_made;
+    uint64_t bytes_in, bytes_out; /* as of the last nt_session_count_bytes() */
 };
 
 /* Who is told when there is room: a flow that waits, or a function, which may ask again at once. When the
@@ -234,8 +237,8 @@ static inline size_t nt_session_unsent(const nt_session *session)
 }
 /* One that is parked ends now. */
 void nt_session_end_parked(nt_session *session, netron_err err, const char *reason);
-/* Bring the link's bytes into the node's figures: when input comes, when they are asked for, and at the
- * end. */
+/* Bring the link's bytes into the figures of the session and the node: when input comes, when they are
+ * asked for, and at the end. A front tells home its own by the way. */
 void nt_session_count_bytes(nt_session *session, netron_link *link);
 
 /* Look from time to time whether the peer is silent, from now on. */

@@ -143,8 +143,10 @@ static netron_err begin_request(const nt_ask *a, const netron_ctx *ctx, const nt
     netron_err err = send_request(a, terms, *out);
     if (err != NETRON_OK)
         nt_slot_give_back(*out);
-    else
+    if (err == NETRON_OK) {
         NT_COUNT_UP(peer->peers->config.stats->calls_made, 1);
+        peer->session->calls_made++;
+    }
     return err;
 }
 
@@ -313,13 +315,15 @@ nt_call *netron_abi_call_begin(const netron_proxy *proxy, unsigned index, nt_req
 /* Send what was encoded. The slot is given back on an error. */
 static netron_err send_call(nt_call *call)
 {
-    netron_err err = NT_UNLIKELY(call->is_urgent)
-                         ? nt_session_end_ahead(call->session, &call->writer)
-                         : nt_session_end(call->session, &call->writer);
-    if (err != NETRON_OK)
+    nt_session *session = call->session;
+    netron_err err = NT_UNLIKELY(call->is_urgent) ? nt_session_end_ahead(session, &call->writer)
+                                                  : nt_session_end(session, &call->writer);
+    if (err != NETRON_OK) {
         nt_slot_give_back(call->slot);
-    else
-        NT_COUNT_UP(((nt_session *)call->session)->config->stats->calls_made, 1);
+    } else {
+        NT_COUNT_UP(session->config->stats->calls_made, 1);
+        session->calls_made++;
+    }
     return nt_not_executed(err);
 }
 

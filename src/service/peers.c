@@ -6,6 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { FIGURE_COUNT = 8 };
+
+/* Of one connection, since it began; running, pending, streams and queued: now. */
+typedef struct peer_figures {
+    uint64_t calls_served, calls_made, calls_running, calls_pending, streams;
+    uint64_t bytes_in, bytes_out, bytes_queued;
+} peer_figures;
+
 /* ---- the task ---- */
 
 static bool starts_with(const char *text, const char *start)
@@ -73,9 +81,65 @@ static void put_services(nt_writer *writer, const netron_peer *peer, nt_stub *co
     }
 }
 
+/* What goes over a connection. A front on another loop has told its part lately; bytes are its alone. */
+static peer_figures figures_of(const netron_peer *peer)
+{
+    peer_figures now = {.calls_served = 0};
+    nt_session *session = peer->session;
+    if (session == NULL)
+        return now;
+    const nt_bridge *bridge = NULL;
+    if (session->link != NULL) {
+        nt_session_count_bytes(session, session->link);
+        bridge = nt_bridge_of(session->link);
+    }
+    now = (peer_figures){
+        .calls_served = session->calls_served,
+        .calls_made = session->calls_made,
+        .calls_running = session->served,
+        .calls_pending = session->pending.used,
+        .streams = session->readers.count + session->writers.count,
+        .bytes_in = session->bytes_in,
+        .bytes_out = session->bytes_out,
+        .bytes_queued = nt_session_unsent(session),
+    };
+    if (bridge != NULL) {
+        now.calls_served += NT_COUNT_READ(bridge->figures.calls_served);
+        now.calls_running += NT_COUNT_READ(bridge->figures.calls_running);
+        now.streams += NT_COUNT_READ(bridge->figures.streams);
+        now.bytes_in = NT_COUNT_READ(bridge->figures.bytes_in);
+        now.bytes_out = NT_COUNT_READ(bridge->figures.bytes_out);
+        now.bytes_queued += NT_COUNT_READ(bridge->figures.bytes_queued);
+    }
+    return now;
+}
+
+static void put_figures(nt_writer *writer, const netron_peer *peer)
+{
+    peer_figures now = figures_of(peer);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } figures[] = {
+        {"callsServed", now.calls_served},
+        {"callsMade", now.calls_made},
+        {"callsRunning", now.calls_running},
+        {"callsPending", now.calls_pending},
+        {"streams", now.streams},
+        {"bytesIn", now.bytes_in},
+        {"bytesOut", now.bytes_out},
+        {"bytesQueued", now.bytes_queued},
+    };
+    _Static_assert(sizeof figures / sizeof *figures == FIGURE_COUNT, "the map says how many");
+    for (size_t i = 0; i < FIGURE_COUNT; i++) {
+        nt_put_text(writer, figures[i].name);
+        netron_abi_put_uint(writer, figures[i].value);
+    }
+}
+
 static void put_peer(nt_writer *writer, const netron_peer *peer, nt_stub *const *all, size_t count)
 {
-    netron_abi_put_map(writer, 6);
+    netron_abi_put_map(writer, 6 + FIGURE_COUNT);
     nt_put_text(writer, "id");
     nt_put_text(writer, peer->id);
     nt_put_text(writer, "address");
@@ -88,6 +152,7 @@ static void put_peer(nt_writer *writer, const netron_peer *peer, nt_stub *const 
     put_extensions(writer, peer);
     nt_put_text(writer, "services");
     put_services(writer, peer, all, count);
+    put_figures(writer, peer);
 }
 
 netron_err nt_peers_list(nt_request *request, nt_reader *args)

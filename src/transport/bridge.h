@@ -48,6 +48,12 @@ struct nt_dealer {
     void (*on_gone)(nt_dealer *dealer, nt_bridge *bridge);
 };
 
+/* What a front tells of itself: set by the front now and then, read by home at any time. */
+typedef struct nt_bridge_figures {
+    uint64_t calls_served, calls_running, streams;
+    uint64_t bytes_in, bytes_out, bytes_queued;
+} nt_bridge_figures;
+
 struct nt_bridge {
     _Atomic unsigned refs; /* both ends, and each mail that is under way */
     nt_dealer *dealer;
@@ -74,6 +80,8 @@ struct nt_bridge {
     netron_link *link; /* NULL: closed */
     bool is_paused;    /* it does not take what the front has sent */
     bool owes_taken;
+
+    nt_bridge_figures figures; /* NT_COUNT_SET, NT_COUNT_READ */
 
     /* The front's. */
     bool is_front_closed;

@@ -75,7 +75,7 @@ enum {
     NT_LINK_ROOM_MIN = 64, /* what a chunk has left when a message is begun in it */
     /* What a message is lent is written at once, with all that waits, when it is so many bytes together:
      * for less a copy costs less than a write, and the far side's waking up for it. */
-    NT_LINK_LEND_BATCH = 128 * 1024
+    NT_LINK_LEND_BATCH = 64 * 1024
 };
 
 struct netron_link {

@@ -158,8 +158,8 @@ class Connection(socketserver.StreamRequestHandler):
 
     def packet(self, message):
         packet_id, flags = struct.unpack(">IB", message[:5])
-        if not flags & 0x40:
-            return  # an answer to an emit
+        if not flags & 0x40 or flags & 15 in (5, 6, 7):
+            return  # an answer to an emit, or of a stream
         self.after = []
         try:
             result = self.answer(flags & 15, Unpacker(message[5:]).value())
@@ -177,6 +177,11 @@ class Connection(socketserver.StreamRequestHandler):
 
     def task(self, name, *args):
         self.server.tasks.append([name, *args])
+        if name in self.server.answers:
+            answer = self.server.answers[name]
+            if isinstance(answer, Failure):
+                raise answer
+            return answer
         if name == "query_interface":
             if args[0] not in (SERVICE, "titan"):
                 raise Failure(404, f"Service '{args[0]}' not found", {"serviceName": args[0]})
@@ -231,6 +236,7 @@ class BaseNode(socketserver.ThreadingTCPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Connection)
         self.tasks = []
+        self.answers = {}  # to further tasks, by name: a value, or a Failure
         self.url = "tcp://127.0.0.1:%d" % self.server_address[1]
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 

@@ -591,6 +591,29 @@ class Files(Folder):
         self.fails("call", url, "files", "write_at", "../new", "0", "eA==", says=["403"])
         self.assertEqual((self.root.parent / "secret").read_text(), "secret")
 
+    def test_a_file_goes_there_and_back(self):
+        """5 MiB and a bit, as a stream each way, with the command alone."""
+        url = self.serve(example("files/server"), "URL", self.root, "--write")
+        content = os.urandom((5 << 20) + 123)
+        here, back = self.root.parent / "here", self.root.parent / "back"
+        here.write_bytes(content)
+        self.prints(f"{len(content)}\n", "call", url, "files", "write", "sub/copy", "0", "--input", here)
+        self.assertTrue((self.root / "sub/copy").read_bytes() == content)
+        digest = hashlib.sha256(content).hexdigest()
+        self.prints(digest + "\n", "call", url, "files", "checksum", "sub/copy")
+        self.prints("", "call", url, "files", "read", "sub/copy", "--output", back)
+        self.assertTrue(back.read_bytes() == content)
+        self.prints("", "call", url, "files", "read", "sub/copy", "100", "--output", back)
+        self.assertTrue(back.read_bytes() == content[100:])
+        self.assertFalse(back.with_name("back.partial").exists())
+
+    def test_a_stream_is_written_only_where_it_may_be(self):
+        url = self.serve(example("files/server"), "URL", self.root)
+        here = self.root.parent / "here"
+        here.write_bytes(bytes(1 << 20))
+        self.fails("call", url, "files", "write", "new", "0", "--input", here, says=["403", "--write"])
+        self.assertFalse((self.root / "new").exists())
+
     def test_no_path_leaves_the_folder(self):
         url = self.serve(example("files/server"), "URL", self.root)
         for path, code in self.HOSTILE:

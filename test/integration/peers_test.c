@@ -108,6 +108,41 @@ static void test_a_peer_lists_its_peers_and_what_they_publish(void **state)
     CHECK_STR(netron_map_get(&peers.as.list.items[0], "direction")->as.str, "out");
 }
 
+static uint64_t figure(const netron_value *peers, size_t row, const char *name)
+{
+    uint64_t number;
+    const netron_value *found = netron_map_get(&peers->as.list.items[row], name);
+    if (found == NULL)
+        fail_msg("the task list_peers does not tell %s", name);
+    CHECK_OK(netron_value_u64(found, &number));
+    return number;
+}
+
+static void test_each_connection_has_figures_of_its_own(void **state)
+{
+    fixture *f = *state;
+    netron_value before, after, other;
+    CHECK_OK(netron_list_peers(f->p.peer, &f->scope, &before));
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(netron_list_peers(f->p.peer, &f->scope, &after));
+    assert_int_equal(figure(&after, 0, "callsServed"), figure(&before, 0, "callsServed") + 3);
+    assert_true(figure(&after, 0, "bytesIn") > figure(&before, 0, "bytesIn"));
+    assert_true(figure(&after, 0, "bytesOut") > figure(&before, 0, "bytesOut") + 300);
+    /* Of the second connection nothing has been asked meanwhile. */
+    assert_int_equal(figure(&after, 1, "callsServed"), figure(&before, 1, "callsServed"));
+    assert_int_equal(figure(&after, 1, "bytesOut"), figure(&before, 1, "bytesOut"));
+    static const char *const none[] = {"callsMade", "callsRunning", "callsPending", "streams"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_int_equal(figure(&after, 1, none[i]), 0);
+    /* The other end of it made the calls. */
+    CHECK_OK(netron_list_peers(netron_local(f->other), &f->scope, &before));
+    CHECK_OK(netron_list_peers(f->from_other, &f->scope, &other));
+    CHECK_OK(netron_list_peers(netron_local(f->other), &f->scope, &after));
+    assert_true(figure(&after, 0, "callsMade") > figure(&before, 0, "callsMade"));
+    assert_int_equal(figure(&after, 0, "callsPending"), 0);
+    assert_true(figure(&after, 0, "bytesIn") > figure(&before, 0, "bytesIn") + 300);
+}
+
 static void test_who_may_not_ask_is_told_so(void **state)
 {
     fixture *f = *state;
@@ -188,6 +223,7 @@ int main(void)
         TEST(test_peers_are_found_by_id_address_and_direction),
         TEST(test_it_is_known_since_when),
         TEST(test_a_peer_lists_its_peers_and_what_they_publish),
+        TEST(test_each_connection_has_figures_of_its_own),
         TEST(test_who_may_not_ask_is_told_so),
         TEST(test_a_second_connection_with_an_id_takes_nothing_of_the_first),
         TEST(test_the_other_end_sees_why_it_was_disconnected),
