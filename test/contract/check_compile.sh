@@ -8,14 +8,14 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 failed=0
 
-compile() # name, file: with every compiler there is, once as users do and once with all warnings
+compile() # name, file: with every compiler there is, as users do, and read once more with all warnings
 {
     for how in "gcc -std=c11 -x c" "clang -std=c11 -x c" "g++ -std=c++17 -x c++" \
                "clang++ -std=c++17 -x c++"; do
         command -v "${how%% *}" >/dev/null || continue
-        for flag in "" -DNETRON_CHECK_HEADERS; do
+        for flag in "-c" "-fsyntax-only -DNETRON_CHECK_HEADERS"; do
             # shellcheck disable=SC2086 # words on purpose
-            if ! $how $warnings -I"$here" -I"$include" $flag -c "$2" -o "$out/o" 2>"$out/err"; then
+            if ! $how $warnings -I"$here" -I"$include" $flag "$2" -o "$out/o" 2>"$out/err"; then
                 failed=1
                 echo "$1: $how $flag"
                 head -20 "$out/err"

@@ -17,7 +17,8 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Wshadow", "-Wconversion"]
+# The first error is what is looked at, so it may be the last.
+WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Wshadow", "-Wconversion", "-Wfatal-errors"]
 LANGUAGE = {"gcc": ["-std=c11"], "clang": ["-std=c11"],
             "g++": ["-std=c++17", "-x", "c++"], "clang++": ["-std=c++17", "-x", "c++"]}
 C, CXX = ("gcc", "clang"), ("g++", "clang++")
