@@ -230,7 +230,7 @@ static void leave_partial(cli_sink *sink)
 static void settle(cli_sink *sink)
 {
     write_all(sink);
-    int again = sink->failed == 0 ? dup(sink->fd) : -1;
+    int again = sink->failed == 0 ? fcntl(sink->fd, F_DUPFD_CLOEXEC, 0) : -1;
     if (sink->failed == 0 && (again < 0 || close(again) != 0))
         sink->failed = errno;
 }

@@ -55,6 +55,7 @@ typedef enum netron_err {
     NETRON_PROTOCOL = 502,      /* the peer broke the protocol */
     NETRON_UNAVAILABLE = 503,   /* no connection, or it broke */
     NETRON_NO_MEMORY = 507,     /* an allocation failed */
+    NETRON_LOOP = 508,          /* a call went through too many relays: they go round in a circle? */
     NETRON_ERR_MAX = 999
 } netron_err;
 
@@ -72,10 +73,11 @@ typedef struct netron_error {
     netron_err code;
     const char *name;                   /* "TitanError", "RangeError", …; never NULL */
     const char *message;                /* one line that says what to do; never NULL */
-    const char *hop;                    /* id of the node that failed, "" when it is this one */
+    const char *hop;                    /* id of the node where it arose, or beyond which nobody knows;
+                                         * "": this one */
     netron_executed executed;
     const struct netron_value *details; /* NULL when there are none */
-    const struct netron_error *cause;   /* NULL when there is none */
+    const struct netron_error *cause;   /* NULL when there is none; its hop "": where this one arose */
 } netron_error;
 
 /* The last failure of the calling fiber (outside fibers: of the calling thread). Borrowed until

@@ -111,6 +111,7 @@ typedef struct netron_options {
     netron_overflow event_overflow; /* beyond that; default: the oldest is dropped */
     uint32_t max_references;    /* services of this node that one peer holds; default 10000 */
     uint32_t max_streams;       /* per peer and direction; default 1000 */
+    uint32_t max_hops;          /* relays that a call may have passed to be relayed here; default 16 */
     netron_rate stream_rate;    /* of each stream that this node writes; default: no limit */
     size_t stack_bytes;         /* of a fiber; default 256 KiB, more under sanitizers */
 
@@ -191,6 +192,11 @@ NETRON_API const struct netron_value *netron_meta(const netron_ctx *ctx, const c
 
 /* Fail: keep the message for the caller and return `code`. */
 NETRON_API netron_err netron_fail(netron_ctx *ctx, netron_err code, const char *format, ...)
+    NETRON_PRINTF(3, 4);
+
+/* The same, and what failed last on this fiber is the cause: for who says in words of its own what the
+ * failure of something else means. */
+NETRON_API netron_err netron_fail_because(netron_ctx *ctx, netron_err code, const char *format, ...)
     NETRON_PRINTF(3, 4);
 
 /* `size` zeroed bytes that live until the reply has been sent; NULL when memory is out. */

@@ -211,6 +211,7 @@ static void configure(netron *node, const netron_options *o)
     node->max_queued_events = or_else(o->max_queued_events, 1000);
     node->event_overflow = o->event_overflow;
     node->max_references = or_else(o->max_references, 10000);
+    node->max_hops = or_else(o->max_hops, 16);
     peers->call_timeout_ms = or_else(o->call_timeout_ms, 5000);
     peers->most = or_else(o->max_peers, 100000);
     peers->on_peer = on_peer;

@@ -34,8 +34,11 @@ static const code_row codes[] = {
     {NETRON_UNAVAILABLE, true, "unavailable"},
     {(netron_err)504, true, "gateway timed out"},
     {NETRON_NO_MEMORY, true, "out of memory"},
+    {NETRON_LOOP, false, "loop detected"},
     {(netron_err)511, true, "network authentication required"},
 };
+
+enum { TEXT_MAX = 1024 };
 
 static _Thread_local nt_error_slot thread_slot;
 static _Thread_local bool is_watched;
@@ -81,20 +84,55 @@ static void fill(nt_error_slot *into, netron_err code, const char *message)
         .code = code, .name = "TitanError", .message = message, .hop = ""};
 }
 
+/* Formatted before the old error goes: its text may be among the arguments. */
+static size_t print(char *text, size_t room, const char *format, va_list args)
+{
+    int size = vsnprintf(text, room, format, args);
+    if (size < 0)
+        return 0;
+    return (size_t)size < room ? (size_t)size : room - 1;
+}
+
+static void fill_text(nt_error_slot *into, netron_err code, const char *text, size_t size)
+{
+    const char *kept = nt_arena_text(&into->scope, text, size);
+    fill(into, code, kept != NULL ? kept : netron_err_text(code));
+}
+
 netron_err nt_fail_v(netron_err code, const char *format, va_list args)
 {
-    /* Formatted before the old error goes: its text may be among the arguments. */
-    char text[1024];
-    int size = vsnprintf(text, sizeof text, format, args);
-    if (size < 0)
-        size = 0;
-    if ((size_t)size >= sizeof text)
-        size = (int)sizeof text - 1;
+    char text[TEXT_MAX];
+    size_t size = print(text, sizeof text, format, args);
     nt_error_slot *into = slot();
     watch_thread();
     netron_scope_end(&into->scope);
-    const char *kept = nt_arena_text(&into->scope, text, (size_t)size);
-    fill(into, code, kept != NULL ? kept : netron_err_text(code));
+    fill_text(into, code, text, size);
+    return code;
+}
+
+/* True when one more cause can be told. */
+static bool has_room(const netron_error *error)
+{
+    unsigned depth = 0;
+    for (; error != NULL && depth < NT_CAUSES_MAX; error = error->cause)
+        depth++;
+    return depth < NT_CAUSES_MAX;
+}
+
+netron_err nt_fail_because_v(netron_err code, const char *format, va_list args)
+{
+    nt_error_slot *into = slot();
+    if (into->error.message == NULL || into->error.code == NETRON_OK || !has_room(&into->error))
+        return nt_fail_v(code, format, args);
+    char text[TEXT_MAX];
+    size_t size = print(text, sizeof text, format, args);
+    watch_thread();
+    /* What the cause points to stays where it is. */
+    netron_error *cause = nt_arena_raw(&into->scope, sizeof *cause);
+    if (cause != NULL)
+        *cause = into->error;
+    fill_text(into, code, text, size);
+    into->error.cause = cause;
     return code;
 }
 

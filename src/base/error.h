@@ -10,6 +10,12 @@
 netron_err nt_fail(netron_err code, const char *format, ...) NETRON_PRINTF(2, 3);
 netron_err nt_fail_v(netron_err code, const char *format, va_list args) NETRON_PRINTF(2, 0);
 
+/* The same, with the failure before as the cause. Of a chain of causes as long as NT_CAUSES_MAX nothing is
+ * kept: it came round in a circle. */
+netron_err nt_fail_because_v(netron_err code, const char *format, va_list args) NETRON_PRINTF(2, 0);
+
+enum { NT_CAUSES_MAX = 8 };
+
 /* NETRON_NO_MEMORY, without needing any. */
 netron_err nt_no_memory(void);
 

@@ -12,6 +12,7 @@ enum {
 };
 
 static const char traceparent_key[] = "traceparent";
+static const char hops_key[] = "hops";
 static const char urgent_key[] = "urgent";
 
 /* ---- the terms of a call ---- */
@@ -148,6 +149,7 @@ netron_err nt_terms_find(nt_terms *out, const netron_ctx *ctx, const netron_call
         .is_urgent = options != NULL && options->urgent};
     netron_err err = NETRON_OK;
     if (ctx->meta != NULL) {
+        out->hops = ctx->meta->hops;
         err = take_time(out, ctx);
         out->is_urgent = out->is_urgent || ctx->meta->is_urgent;
         if (ctx->meta->traceparent.type == NETRON_TYPE_STR)
@@ -180,7 +182,8 @@ static void write_user(nt_writer *writer, const netron_value_map *user)
 void nt_terms_write(nt_writer *writer, const nt_terms *terms)
 {
     netron_abi_put_map(writer, (size_t)terms->has_deadline + terms->is_urgent +
-                                   (terms->user != NULL) + (terms->traceparent != NULL));
+                                   (terms->user != NULL) + (terms->traceparent != NULL) +
+                                   (terms->hops != 0));
     if (terms->has_deadline) {
         nt_put_text(writer, "deadline");
         netron_abi_put_uint(writer, terms->told_ms);
@@ -196,6 +199,10 @@ void nt_terms_write(nt_writer *writer, const nt_terms *terms)
     if (terms->traceparent != NULL) {
         nt_put_text(writer, traceparent_key);
         netron_abi_put_str(writer, terms->traceparent->as.str);
+    }
+    if (terms->hops != 0) {
+        nt_put_text(writer, hops_key);
+        netron_abi_put_uint(writer, terms->hops);
     }
 }
 
@@ -217,6 +224,21 @@ void nt_meta_of_terms(nt_meta *out, netron_ctx *ctx, const nt_terms *terms)
         out->user = *terms->user;
     if (terms->traceparent != NULL)
         out->traceparent = *terms->traceparent;
+    out->hops = terms->hops;
+}
+
+netron_err nt_meta_add_hop(netron_ctx *ctx)
+{
+    if (ctx->meta == NULL) {
+        nt_meta *meta = netron_scope_alloc(&ctx->memory, sizeof *meta);
+        if (meta == NULL)
+            return nt_no_memory();
+        init_meta(meta, ctx);
+        ctx->meta = meta;
+    }
+    if (ctx->meta->hops < UINT32_MAX)
+        ctx->meta->hops++;
+    return NETRON_OK;
 }
 
 static bool read_deadline(nt_meta *meta, nt_reader *reader)
@@ -228,6 +250,19 @@ static bool read_deadline(nt_meta *meta, nt_reader *reader)
     return true;
 }
 
+/* Forms other than a whole number say nothing: who leaves the key out says as little. */
+static bool read_hops(nt_meta *meta, nt_reader *reader)
+{
+    uint64_t hops;
+    uint8_t head = reader->at < reader->end ? *reader->at : 0;
+    if (head >= 0x80 && (head < 0xcc || head > 0xcf))
+        return netron_abi_skip(reader);
+    if (!nt_get_u64(reader, &hops))
+        return false;
+    meta->hops = hops < UINT32_MAX ? (uint32_t)hops : UINT32_MAX;
+    return true;
+}
+
 static bool read_key(nt_meta *meta, nt_reader *reader)
 {
     netron_str key;
@@ -235,6 +270,8 @@ static bool read_key(nt_meta *meta, nt_reader *reader)
         return false;
     if (netron_eq(key, netron_s("deadline")))
         return read_deadline(meta, reader);
+    if (netron_eq(key, netron_s(hops_key)))
+        return read_hops(meta, reader);
     if (netron_eq(key, netron_s(urgent_key)))
         return netron_abi_get_bool(reader, &meta->is_urgent);
     if (netron_eq(key, netron_s("user")))

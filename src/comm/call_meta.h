@@ -23,6 +23,7 @@ typedef struct nt_terms {
     bool is_urgent;           /* it overtakes what waits, and so does its answer */
     const netron_value *user; /* the program's own keys: a map, or NULL */
     const netron_value *traceparent; /* text, or NULL */
+    uint32_t hops;            /* relays that have been passed */
 } nt_terms;
 
 /* Those of a call made for `ctx`: its own time-out or the default one, and no more than `ctx` has left.
@@ -35,7 +36,7 @@ NETRON_MUST_CHECK netron_err nt_terms_find(nt_terms *out, const netron_ctx *ctx,
 static inline bool nt_terms_speak(const nt_terms *terms)
 {
     return terms->has_deadline || terms->is_urgent || terms->user != NULL ||
-           terms->traceparent != NULL;
+           terms->traceparent != NULL || terms->hops != 0;
 }
 
 void nt_terms_write(nt_writer *writer, const nt_terms *terms);
@@ -46,6 +47,9 @@ NETRON_MUST_CHECK netron_err nt_meta_read(netron_ctx *ctx, nt_reader *args);
 
 /* What a call of this node to itself comes with; the values are borrowed. */
 void nt_meta_of_terms(nt_meta *out, netron_ctx *ctx, const nt_terms *terms);
+
+/* A relay: the calls that it makes for ctx have passed one more. */
+NETRON_MUST_CHECK netron_err nt_meta_add_hop(netron_ctx *ctx);
 
 /* Move past it. False: it cannot be read. */
 bool nt_meta_skip(nt_slice *payload);

@@ -301,6 +301,26 @@ static void test_nested_call_tells_what_is_left(void **state)
     }
 }
 
+/* Only relays count one more. */
+static void test_nested_call_tells_the_hops_of_what_is_served(void **state)
+{
+    static const uint8_t expected[] = "\x81\xa4hops\x03";
+    fixture f;
+    netron_value answer = netron_null();
+    (void)state;
+    open_with(&f, ours);
+    f.handler = ask_back;
+    call(&f, META("\x81\xa4hops\x03"));
+    netron_bytes said = far_end_hear(&f.far);
+    const uint8_t *at = said.data;
+    assert_int_equal(at[4], 0x64);
+    assert_memory_equal(at + 5, expected, sizeof expected - 1);
+    far_end_send(
+        &f.far, &(netron_packet){.id = nt_be_load32(at), .type = NETRON_PACKET_TASK}, &answer);
+    check_answer(&f, NETRON_OK, NULL);
+    far_end_close(&f.far);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_handler_is_cancelled_when_its_time_is_over),
         cmocka_unit_test(test_call_whose_time_was_over_on_its_way_is_not_served),
         cmocka_unit_test(test_nested_call_tells_what_is_left),
+        cmocka_unit_test(test_nested_call_tells_the_hops_of_what_is_served),
     };
     return cmocka_run_group_tests_name("call_meta", tests, NULL, NULL);
 }

@@ -380,14 +380,18 @@ netron_err nt_out_finish(nt_out *out, netron_err err, const char *reason)
     return NETRON_OK;
 }
 
-void nt_out_on_cancel(nt_session *session, uint32_t id)
+void nt_out_lose_reader(nt_out *out)
 {
-    nt_out *out = nt_idmap_get(&session->writers, id);
-    if (out == NULL)
-        return;
     out->is_gone = true;
     nt_out_wake(out);
     /* Whatever its handler waits for, nobody needs it any more. */
     if (out->request == NULL && out->owns_ctx)
         nt_ctx_cancel(out->ctx);
+}
+
+void nt_out_on_cancel(nt_session *session, uint32_t id)
+{
+    nt_out *out = nt_idmap_get(&session->writers, id);
+    if (out != NULL)
+        nt_out_lose_reader(out);
 }

@@ -262,9 +262,11 @@ static netron_err decode(nt_slot *slot, uint8_t flags, nt_slice payload)
 {
     if ((flags & NT_PACKET_ERROR) != 0) {
         netron_err err = nt_fault_read(payload);
-        say_hop(slot->session);
+        bool may_say = (slot->session->extensions & NT_EXTENSION_META) != 0;
+        if (!may_say || nt_error_last()->hop[0] == '\0')
+            say_hop(slot->session);
         /* Others do not say, and an answer means yes: what they have there is none of ours. */
-        if ((slot->session->extensions & NT_EXTENSION_META) == 0)
+        if (!may_say)
             nt_error_last()->executed = NETRON_EXECUTED_YES;
         return err;
     }

@@ -187,6 +187,20 @@ static netron_err check_share(const nt_session *session)
         (unsigned)session->served);
 }
 
+netron_err nt_session_charge(nt_session *session)
+{
+    NETRON_TRY(check_share(session));
+    nt_session_ref(session);
+    session->served++;
+    return NETRON_OK;
+}
+
+void nt_session_discharge(nt_session *session)
+{
+    session->served--;
+    nt_session_unref(session);
+}
+
 static netron_err run(nt_session *session, nt_request *request, nt_reader *args)
 {
     nt_fiber *fiber = nt_loop_fiber(session->loop);

@@ -110,7 +110,7 @@ struct nt_session {
     uint32_t extensions;  /* both sides announced */
     uint32_t write_flags; /* NT_WRITE_* */
     uint32_t refs;
-    uint32_t served;      /* requests that have suspended and not returned */
+    uint32_t served;      /* requests that have suspended and not returned, and fibers beyond them */
     nt_list requests;     /* these, to cancel */
     nt_idmap waiters;     /* the same by packet id */
     nt_list waiting;      /* nt_room_wait: writers, until there is room */
@@ -275,6 +275,10 @@ void nt_request_init(nt_request *request, nt_loop *loop, netron *node);
 void nt_request_fini(nt_request *request);
 /* The hook of the fiber that serves it (nt_fiber.before_suspend). */
 void nt_request_suspends(void *request);
+/* One more fiber works for the peer, beyond its requests: it is of the peer's share, and keeps the session's
+ * memory. NETRON_TOO_MANY. */
+NETRON_MUST_CHECK netron_err nt_session_charge(nt_session *session);
+void nt_session_discharge(nt_session *session);
 /* A reader's pin: large views hold the chunk they came in. */
 bool nt_request_pin(nt_reader *reader);
 

@@ -330,10 +330,9 @@ void nt_stream_leave(nt_stream *stream)
     if (stream->source != NULL) {
         nt_out *source = stream->source;
         stream->source = NULL;
-        source->is_gone = true;
         source->sink = NULL;
         nt_stream_unref(stream);
-        nt_out_wake(source);
+        nt_out_lose_reader(source);
     }
     stream->is_ended = true;
     drop_items(stream);
@@ -532,8 +531,7 @@ void nt_streams_fail_all(nt_session *session, netron_err err, const char *reason
         nt_idmap_remove(&session->writers, out->id);
         NT_COUNT_DOWN(session->config->stats->streams, 1);
         out->session = NULL;
-        out->is_gone = true;
-        nt_out_wake(out);
+        nt_out_lose_reader(out);
     }
     nt_idmap_fini(&session->readers);
     nt_idmap_fini(&session->writers);

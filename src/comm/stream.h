@@ -190,6 +190,8 @@ void nt_credit_take(nt_session *session, uint32_t id, nt_slice payload);
 void nt_out_join(nt_out *out, nt_stream *sink);
 /* Its writer may look again. */
 void nt_out_wake(nt_out *out);
+/* Nobody reads it any more: its writer is told, and cancelled if it works for this stream alone. */
+void nt_out_lose_reader(nt_out *out);
 
 /* Answer `request` with a stream. NETRON_TOO_MANY, NETRON_NO_MEMORY. */
 NETRON_MUST_CHECK netron_err nt_out_answer(nt_request *request, bool is_live, nt_out **out);

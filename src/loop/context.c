@@ -125,6 +125,16 @@ void *netron_alloc(netron_ctx *ctx, size_t size)
     return netron_scope_alloc(&ctx->memory, size);
 }
 
+netron_err netron_fail_because(netron_ctx *ctx, netron_err code, const char *format, ...)
+{
+    va_list args;
+    (void)ctx;
+    va_start(args, format);
+    nt_fail_because_v(code, format, args);
+    va_end(args);
+    return code;
+}
+
 netron_err netron_fail(netron_ctx *ctx, netron_err code, const char *format, ...)
 {
     va_list args;

@@ -30,6 +30,7 @@ typedef struct nt_meta {
     uint64_t due_ms;   /* of nt_loop_fair_ms() of its loop; NT_NO_DEADLINE */
     bool is_over;      /* that is why the context was cancelled */
     bool is_urgent;    /* the answer overtakes what waits, and calls made for it do */
+    uint32_t hops;     /* relays that the request has passed, and those that it was made for */
     netron_value user; /* the program's own keys: a map, or undefined */
     netron_value traceparent; /* text, or undefined */
 } nt_meta;

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "peer/reconnect.h"
+#include "peer/self_stream.h"
 #include "wire/fault.h"
 
 #include <stdlib.h>
@@ -112,6 +113,14 @@ static void put_prefix(nt_writer *writer, const nt_remote *remote, unsigned inde
     }
 }
 
+/* The same of a member that no contract tells of, or whose arguments are not those that it has there. */
+static void put_head(nt_writer *writer, const nt_ask *a)
+{
+    netron_abi_put_list(writer, (size_t)a->count + 2);
+    nt_put_text(writer, a->lead->id);
+    netron_abi_put_str(writer, a->member);
+}
+
 static netron_err send_request(const nt_ask *a, const nt_terms *terms, nt_slot *slot)
 {
     nt_session *session = a->peer->session;
@@ -124,7 +133,9 @@ static netron_err send_request(const nt_ask *a, const nt_terms *terms, nt_slot *
         return NETRON_UNAVAILABLE;
     if (tells)
         nt_terms_write(&writer, terms);
-    if (a->lead != NULL)
+    if (a->lead != NULL && a->is_by_name)
+        put_head(&writer, a);
+    else if (a->lead != NULL)
         put_prefix(&writer, a->lead, a->index, (nt_request_kind)a->type);
     nt_put_raw(&writer, a->payload.ptr, a->payload.len);
     return terms->is_urgent ? nt_session_end_ahead(session, &writer)
@@ -172,8 +183,11 @@ netron_err nt_ask_plainly(nt_ask *a)
 netron_err nt_ask_here(void *arg)
 {
     nt_ask *ask = arg;
-    return ask->remote != NULL && ask->remote->is_wrapped ? nt_ask_wrapped(ask)
-                                                          : nt_ask_plainly(ask);
+    netron_err err = ask->remote != NULL && ask->remote->is_wrapped ? nt_ask_wrapped(ask)
+                                                                    : nt_ask_plainly(ask);
+    if (ask->peer->is_local)
+        nt_self_streams_refuse_encoded(ask->peer, ask->payload, true);
+    return err;
 }
 
 netron_err nt_ask_anywhere(nt_ask *ask)

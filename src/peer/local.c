@@ -6,6 +6,7 @@
 #include "peer/local.h"
 
 #include "base/error.h"
+#include "peer/self_stream.h"
 #include "wire/fault.h"
 
 #include <stdlib.h>
@@ -15,6 +16,7 @@ typedef struct job {
     nt_local local;
     unsigned refs; /* the caller's and the fiber's */
     bool is_given_up;
+    bool is_taken; /* the answer */
     uint64_t due_ms; /* of the loop's clock */
     nt_ask ask;      /* it passes middlewares; remote is NULL otherwise */
     netron_err err;  /* of that */
@@ -130,17 +132,27 @@ static netron_err decode(netron_peer *peer, nt_local *local, nt_load_fn load, vo
     nt_opener opener = {.node = peer->peers->node};
     reader.opener = &opener;
     bool ok = load == NULL || load(&reader, result);
-    if (opener.opened != NULL)
+    if (opener.opened != NULL || opener.asked != NULL)
         ok ? nt_opener_release(&opener) : nt_opener_close(&opener);
     return ok ? NETRON_OK : nt_fault_of_reader(&reader, NETRON_UNPROCESSABLE, "the result");
 }
 
 /* ---- on a fiber of its own ---- */
 
+/* Nobody takes the answer. */
+static void refuse_reply(netron_peer *peer, const nt_local *local)
+{
+    if (!local->is_error && !local->is_lost)
+        nt_self_streams_refuse_encoded(
+            peer, (nt_slice){local->reply.start, nt_writer_size(&local->reply)}, false);
+}
+
 static void unref_job(job *j)
 {
     if (--j->refs > 0)
         return;
+    if (!j->is_taken && (j->ask.remote == NULL || j->ask.peer->is_local))
+        refuse_reply(j->peer, &j->local);
     nt_writer_free(&j->local.reply);
     if (j->local.stream != NULL)
         nt_stream_leave(j->local.stream);
@@ -154,8 +166,10 @@ static void unref_job(job *j)
 static void run_job(void *arg)
 {
     job *j = arg;
+    nt_slice payload = {j->payload, j->size};
     if (!j->is_given_up)
-        serve(j->peer, &j->local, j->type, (nt_slice){j->payload, j->size}, &j->terms, 0);
+        serve(j->peer, &j->local, j->type, payload, &j->terms, 0);
+    nt_self_streams_refuse_encoded(j->peer, payload, true);
     unref_job(j);
 }
 
@@ -265,6 +279,22 @@ static netron_err start_job(netron_peer *peer, uint8_t type, nt_slice payload,
     return nt_not_executed(err);
 }
 
+/* The answer is no generator's, but the reading end of a stream will do as well. */
+static netron_err take_stream(netron_peer *peer, const nt_local *local, nt_stream **out)
+{
+    netron_value value;
+    netron_scope scope = {0};
+    nt_reader reader;
+    nt_reader_init(&reader, (nt_slice){local->reply.start, nt_writer_size(&local->reply)}, &scope);
+    bool is_read = nt_value_read(&reader, &value);
+    bool is_stream = is_read && value.type == NETRON_TYPE_STREAM && value.as.stream.writable;
+    uint32_t id = is_stream ? value.as.stream.id : 0;
+    netron_scope_end(&scope);
+    if (!is_stream)
+        return nt_fail(NETRON_UNPROCESSABLE, "the result: expected a stream");
+    return nt_self_stream_take(peer->self_calls, id, out);
+}
+
 static netron_err request_on_fiber(netron_peer *peer, netron_ctx *ctx, uint8_t type,
     nt_slice payload, const nt_terms *terms, nt_load_fn load, void *result, netron_scope *memory,
     nt_stream **stream)
@@ -278,8 +308,9 @@ static netron_err request_on_fiber(netron_peer *peer, netron_ctx *ctx, uint8_t t
     } else if (err == NETRON_OK &&
                (stream == NULL || j->local.is_error || j->local.is_lost || load != NULL)) {
         err = decode(peer, &j->local, load, result, memory);
+        j->is_taken = err == NETRON_OK && load != NULL;
     } else if (err == NETRON_OK) {
-        err = nt_fail(NETRON_UNPROCESSABLE, "the result: expected a stream");
+        err = take_stream(peer, &j->local, stream);
     }
     unref_job(j);
     return err;
@@ -295,14 +326,14 @@ static netron_err request_dynamic(netron_peer *peer, netron_ctx *ctx, uint8_t ty
         memory, &stream));
     if (stream == NULL)
         return NETRON_OK;
-    stream->id = ++peer->self_calls->last_stream;
-    netron_err err = nt_idmap_put(&peer->self_calls->streams, stream->id, stream);
+    uint32_t id = 0;
+    netron_err err = nt_self_stream_keep(peer, stream, &id);
     if (err != NETRON_OK) {
         nt_stream_leave(stream);
         return err;
     }
     *result = (netron_value){.type = NETRON_TYPE_STREAM,
-        .as.stream = {.peer_id = &nobody, .id = stream->id, .writable = true, .live = true}};
+        .as.stream = {.peer_id = &nobody, .id = id, .writable = true, .live = true}};
     return NETRON_OK;
 }
 
@@ -330,6 +361,8 @@ netron_err nt_local_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt
         err = nt_fail(NETRON_UNPROCESSABLE, "the result is a stream: call it as one");
     } else {
         err = decode(peer, &local, load, result, memory);
+        if (err != NETRON_OK || load == NULL)
+            refuse_reply(peer, &local);
     }
     nt_writer_free(&local.reply);
     return err;
@@ -435,6 +468,7 @@ netron_err nt_local_wait(netron_peer *peer, uint32_t id, netron_ctx *ctx, nt_loa
         nt_error_adopt(&j->failure, err);
     } else if (err == NETRON_OK) {
         err = decode(peer, &j->local, load, result, memory);
+        j->is_taken = err == NETRON_OK && load != NULL;
     }
     unref_job(j);
     return err;

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "peer/reconnect.h"
+#include "peer/self_stream.h"
 
 #include <stdlib.h>
 
@@ -10,14 +11,9 @@
 
 static void fini_peer(netron_peer *peer)
 {
-    nt_stream *stream;
-    while (peer->is_local && (stream = nt_idmap_any(&peer->self_calls->streams)) != NULL) {
-        nt_idmap_remove(&peer->self_calls->streams, stream->id);
-        nt_stream_leave(stream);
-    }
     if (peer->is_local) {
-        nt_idmap_fini(&peer->self_calls->streams);
         nt_local_drop_all(peer);
+        nt_self_streams_fini(peer);
     }
     nt_map_fini(&peer->names);
     nt_remotes_free(peer);
@@ -341,8 +337,12 @@ static netron_err disconnect_here(void *arg)
     nt_reconnect_stop(peer, reason);
     peer->is_dialled = false;
     if (peer->session != NULL) {
-        nt_resume_say_goodbye(peer->session, reason);
-        nt_session_close(peer->session, 1000, NETRON_OK, reason);
+        nt_session *session = peer->session;
+        nt_resume_say_goodbye(session, reason);
+        nt_session_close(session, 1000, NETRON_OK, reason);
+        /* Its end may take long, when the peer takes nothing; no answer counts until then. */
+        if (peer->session == session)
+            nt_pending_fail_all(session, NETRON_UNAVAILABLE, reason);
     }
     nt_peer_unuse(peer);
     nt_loop_leave(loop);

@@ -21,7 +21,8 @@ typedef struct nt_remote nt_remote;
 
 /* What the node has asked of itself. */
 typedef struct nt_self_calls {
-    nt_idmap streams; /* answers that nobody reads yet */
+    nt_idmap streams; /* readers that nobody has taken yet (self_stream.h) */
+    nt_idmap writers; /* likewise, nt_out */
     nt_idmap futures; /* calls that run, by id */
     uint32_t last_stream, last_future;
 } nt_self_calls;
@@ -144,10 +145,11 @@ typedef struct nt_ask {
     netron_str member;
     size_t args_at; /* in the payload */
     uint32_t count; /* of arguments */
-    /* Of a typed one: what the payload lacks in front is this member's, whose id may become another with the
-     * connection; else NULL. */
+    /* What the payload lacks in front is this one's, whose id may become another with the connection; NULL:
+     * it is whole. Of a typed call the member is `index`, else it stands for itself, with `count` arguments. */
     nt_remote *lead;
     unsigned index;
+    bool is_by_name;
 } nt_ask;
 
 /* Send it and wait, on the loop's thread, through the middlewares that are for its service. Suspends. */

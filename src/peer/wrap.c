@@ -55,29 +55,41 @@ static netron_err ask_stream(netron_invocation *inv, nt_ask *ask)
     return NETRON_OK;
 }
 
+/* Arguments that a middleware has changed, for the node itself: a whole request. On an error `writer` is
+ * freed. */
+static netron_err encode_whole(const netron_invocation *inv, nt_ask *ask, nt_writer *writer)
+{
+    nt_writer_heap(writer, inv->peers->config.link.max_message_bytes);
+    netron_abi_put_list(writer, (size_t)inv->count + 2);
+    nt_put_text(writer, ask->remote->id);
+    netron_abi_put_str(writer, ask->member);
+    nt_put_raw(writer, inv->args.ptr, inv->args.len);
+    netron_err err = writer->err; /* freeing forgets it */
+    if (err != NETRON_OK) {
+        nt_writer_free(writer);
+        return err;
+    }
+    ask->payload = (nt_slice){writer->start, nt_writer_size(writer)};
+    return NETRON_OK;
+}
+
 static netron_err ask_last(netron_invocation *inv)
 {
     nt_ask ask = *(const nt_ask *)inv->owner;
     nt_writer writer;
-    bool is_changed = inv->args_own != NULL;
-    if (is_changed) {
-        nt_writer_heap(&writer, inv->peers->config.link.max_message_bytes);
-        netron_abi_put_list(&writer, (size_t)inv->count + 2);
-        nt_put_text(&writer, ask.remote->id);
-        netron_abi_put_str(&writer, ask.member);
-        nt_put_raw(&writer, inv->args.ptr, inv->args.len);
-        if (writer.err != NETRON_OK) {
-            netron_err err = writer.err; /* freeing forgets it */
-            nt_writer_free(&writer);
-            return err;
-        }
-        ask.payload = (nt_slice){writer.start, nt_writer_size(&writer)};
-        ask.lead = NULL; /* it is whole */
+    bool is_changed = inv->args_own != NULL, is_own = is_changed && ask.peer->is_local;
+    if (is_own) {
+        NETRON_TRY(encode_whole(inv, &ask, &writer));
+    } else if (is_changed) {
+        ask.payload = inv->args;
+        ask.count = inv->count;
+        ask.lead = ask.remote;
+        ask.is_by_name = true;
     }
     netron_err err = wants_stream(&ask) ? ask_stream(inv, &ask)
                      : is_dynamic(&ask) ? ask_dynamic(inv, &ask)
                                         : ask_encoded(inv, &ask);
-    if (is_changed)
+    if (is_own)
         nt_writer_free(&writer);
     return err;
 }

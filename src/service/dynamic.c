@@ -3,6 +3,7 @@
 #include "service/dynamic.h"
 
 #include "base/error.h"
+#include "peer/self_stream.h"
 #include "service/check.h"
 #include "service/dispatch.h"
 #include "service/events.h"
@@ -34,6 +35,19 @@ static netron_err check(const nt_remote *remote, netron_operation operation, con
     return nt_check_property(meta, member, operation == NETRON_SET);
 }
 
+/* It is looked at when the request is sent: others may let go of it before. The last error stays. */
+static netron_err ask_holding(nt_remote *remote, nt_ask *ask)
+{
+    remote->uses++;
+    netron_err err = nt_ask_anywhere(ask);
+    nt_error_slot own = {0};
+    nt_error_slot *before = nt_error_use(&own);
+    nt_remote_release(remote);
+    nt_error_use(before);
+    nt_error_slot_fini(&own);
+    return err;
+}
+
 static netron_err send_request(nt_remote *remote, netron_operation operation, const char *member,
     const netron_value *args, size_t count, const netron_call_options *options,
     netron_scope *memory, netron_value *result)
@@ -42,14 +56,15 @@ static netron_err send_request(nt_remote *remote, netron_operation operation, co
     netron_value ignored;
     nt_writer writer;
     netron_scope own = {0};
-    if (remote->lost != NETRON_OK && peer->is_open)
-        return nt_remote_fail(remote);
     nt_writer_heap(&writer, peer->peers->config.link.max_message_bytes);
     if (netron_peer_has(peer, "int64"))
         writer.flags = NT_WRITE_INT64;
-    netron_abi_put_list(&writer, count + 2);
-    nt_put_text(&writer, remote->id);
-    nt_put_text(&writer, member);
+    /* Of another node it may have to wait for the connection, and the id is another one then. */
+    if (peer->is_local) {
+        netron_abi_put_list(&writer, count + 2);
+        nt_put_text(&writer, remote->id);
+        nt_put_text(&writer, member);
+    }
     size_t args_at = nt_writer_size(&writer);
     for (size_t i = 0; i < count; i++)
         nt_value_write(&writer, &args[i]);
@@ -65,9 +80,11 @@ static netron_err send_request(nt_remote *remote, netron_operation operation, co
         .remote = remote,
         .member = netron_s(member),
         .args_at = args_at,
-        .count = (uint32_t)count};
+        .count = (uint32_t)count,
+        .lead = peer->is_local ? NULL : remote,
+        .is_by_name = true};
     if (err == NETRON_OK)
-        err = nt_ask_anywhere(&ask);
+        err = ask_holding(remote, &ask);
     nt_writer_free(&writer);
     netron_scope_end(&own);
     return err;
@@ -150,8 +167,13 @@ static netron_err invoke_here(void *arg)
     nt_remote *remote = a->remote;
     netron_call_options options =
         a->options != NULL ? *a->options : (netron_call_options){.timeout_ms = 0};
-    NETRON_TRY(nt_not_executed(find_member(a, &options, &remote)));
-    netron_err err = send_request(remote, a->operation, a->member, a->args, a->count, &options,
+    netron_err err = nt_not_executed(find_member(a, &options, &remote));
+    if (err != NETRON_OK) {
+        if (a->peer->is_local)
+            nt_self_streams_refuse(a->peer, a->args, a->count);
+        return err;
+    }
+    err = send_request(remote, a->operation, a->member, a->args, a->count, &options,
         a->memory, a->result);
     /* The service may have been exposed anew, under another definition: asked for at the next
      * call, never called twice for one. */

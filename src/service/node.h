@@ -29,6 +29,7 @@ struct netron {
     uint32_t max_queued_events;
     netron_overflow event_overflow; /* of what peers subscribe to */
     uint32_t max_references;
+    uint32_t max_hops;
     netron_introspection introspection;
 
     /* services */

@@ -1,17 +1,19 @@
 /* relay.c - see relay.h.
  *
  * A call of a published service is forwarded to its owner under the same definition id, and the
- * answer passed back. Streams and services in answers are re-made here, so that they work through
- * the relay.
+ * answer passed back. Streams and services in arguments and answers are re-made here, so that they
+ * work through the relay.
  */
 #include "service/relay.h"
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "comm/call_meta.h"
 #include "comm/stream.h"
 #include "service/dispatch.h"
 #include "service/events.h"
 #include "service/reference.h"
+#include "service/relay_stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,12 +118,17 @@ static netron_err relay_argument(netron_ctx *ctx, netron_peer *owner, const netr
     return err;
 }
 
+static bool needs_one_of_ours(const netron_value *value)
+{
+    return value->type == NETRON_TYPE_DEFINITION || value->type == NETRON_TYPE_STREAM;
+}
+
 static netron_err relay_arguments(netron_ctx *ctx, netron_peer *owner, const netron_value **args,
-    size_t count)
+    size_t count, nt_passing **streams)
 {
     netron_value *theirs = NULL;
     for (size_t i = 0; i < count; i++) {
-        if ((*args)[i].type != NETRON_TYPE_DEFINITION)
+        if (!needs_one_of_ours(&(*args)[i]))
             continue;
         if (theirs == NULL) {
             theirs = netron_scope_alloc(&ctx->memory, count * sizeof *theirs);
@@ -130,7 +137,9 @@ static netron_err relay_arguments(netron_ctx *ctx, netron_peer *owner, const net
             memcpy(theirs, *args, count * sizeof *theirs);
         }
         netron_value value = theirs[i];
-        NETRON_TRY(relay_argument(ctx, owner, &value, &theirs[i]));
+        NETRON_TRY(value.type == NETRON_TYPE_STREAM
+                       ? nt_relay_stream(ctx, netron_caller(ctx), owner, &value, &theirs[i], streams)
+                       : relay_argument(ctx, owner, &value, &theirs[i]));
     }
     if (theirs != NULL)
         *args = theirs;
@@ -148,18 +157,20 @@ static netron_err pass_on(netron_ctx *ctx, netron_err err)
     return err;
 }
 
-static netron_err forward(netron_ctx *ctx, const relayed *r, netron_operation operation,
+/* Send the request with arguments that the owner can use, and wait. */
+static netron_err send_on(netron_ctx *ctx, const relayed *r, netron_operation operation,
     netron_str member, const netron_value *args, size_t count, netron_value *result)
 {
     static const uint8_t types[] = {[NETRON_GET] = NETRON_PACKET_GET,
         [NETRON_SET] = NETRON_PACKET_SET,
         [NETRON_CALL] = NETRON_PACKET_CALL};
     nt_writer writer;
-    NETRON_TRY(relay_arguments(ctx, r->peer, &args, count));
     nt_writer_heap(&writer, r->peer->peers->config.link.max_message_bytes);
-    /* What ctx has left goes along by itself; the caller's own keys are for the owner, too. */
+    /* What ctx has left goes along by itself, and holds instead of this node's own time-out; the caller's
+     * own keys are for the owner, too. */
     const netron_value *user = ctx->meta != NULL ? &ctx->meta->user : NULL;
     netron_call_options options = {
+        .timeout_ms = nt_ctx_left_ms(ctx) != NT_NO_DEADLINE ? UINT32_MAX : 0,
         .meta = user != NULL && user->type == NETRON_TYPE_MAP ? user : NULL};
     if (netron_peer_has(r->peer, "int64"))
         writer.flags = NT_WRITE_INT64;
@@ -174,6 +185,38 @@ static netron_err forward(netron_ctx *ctx, const relayed *r, netron_operation op
             (nt_slice){writer.start, nt_writer_size(&writer)}, &options, nt_load_dynamic, result,
             &ctx->memory);
     nt_writer_free(&writer);
+    return err;
+}
+
+/* The streams of a call that failed: its owner ends them when its handler has returned, if there was one and
+ * the owner can say so. */
+static bool are_void(const relayed *r, netron_err err)
+{
+    return err != NETRON_OK && (netron_last_error()->executed == NETRON_EXECUTED_NO ||
+                                   !netron_peer_has(r->peer, "cancel"));
+}
+
+/* A call that goes round in a circle of relays must end. */
+static netron_err take_hop(netron_ctx *ctx)
+{
+    uint32_t hops = ctx->meta != NULL ? ctx->meta->hops : 0, most = ctx->node->max_hops;
+    if (hops >= most)
+        return nt_fail(NETRON_LOOP,
+            "this call has passed %u relays: see option max_hops, and whether they relay in a circle",
+            (unsigned)hops);
+    return nt_meta_add_hop(ctx);
+}
+
+static netron_err forward(netron_ctx *ctx, const relayed *r, netron_operation operation,
+    netron_str member, const netron_value *args, size_t count, netron_value *result)
+{
+    nt_passing *streams = NULL;
+    netron_err err = nt_not_executed(take_hop(ctx));
+    if (err == NETRON_OK)
+        err = nt_not_executed(relay_arguments(ctx, r->peer, &args, count, &streams));
+    if (err == NETRON_OK)
+        err = send_on(ctx, r, operation, member, args, count, result);
+    nt_relay_streams_leave(streams, are_void(r, err));
     return err != NETRON_OK ? pass_on(ctx, err) : NETRON_OK;
 }
 
@@ -190,9 +233,15 @@ netron_err nt_relay_result(netron_ctx *ctx, netron_peer *owner, netron_value *re
     netron_value theirs = *result;
     if (result->type == NETRON_TYPE_DEFINITION)
         return relay_definition(ctx, owner, &theirs, result);
-    if (result->type == NETRON_TYPE_STREAM && result->as.stream.writable)
+    if (result->type != NETRON_TYPE_STREAM)
+        return NETRON_OK;
+    /* A call of this node to itself may run on the fiber that is to read. */
+    if (result->as.stream.writable && !netron_caller(ctx)->is_local)
         return pump(ctx, owner, &theirs);
-    return NETRON_OK;
+    nt_passing *streams = NULL;
+    netron_err err = nt_relay_stream(ctx, owner, netron_caller(ctx), &theirs, result, &streams);
+    nt_relay_streams_leave(streams, false);
+    return err;
 }
 
 /* ---- telling ---- */

@@ -6,6 +6,7 @@
 #include "support/far_end.h"
 
 static const char hello[] = "{\"type\":\"client-id\",\"id\":\"owner\"}";
+static const char ours[] = "{\"type\":\"client-id\",\"id\":\"owner\",\"ext\":[\"cancel\",\"meta\"]}";
 static const char theirs[] = "01a204e2-8e09-7ff8-938b-f9c67888f4c6";
 
 enum { PROXIES = 2 };
@@ -36,13 +37,13 @@ static void find_shop(netron_ctx *ctx, void *arg)
     f->err = netron_proxy_query(netron_local(netron_node(ctx)), "shop", &f->shop);
 }
 
-static void open_shop(fixture *f)
+static void open_shop_for(fixture *f, const char *who)
 {
     static const char meta[] = "{\"name\":\"shop\",\"version\":\"\",\"properties\":{},"
                                "\"methods\":{\"item\":{\"type\":\"any\",\"arguments\":[]}}}";
     *f = (fixture){0};
     far_end_open(&f->far, &(netron_options){.allow_remote_expose = "*"});
-    far_end_greet(&f->far, hello);
+    far_end_greet(&f->far, who);
     assert_int_equal(netron_value_parse(&f->far.memory, netron_s(meta), &f->meta), NETRON_OK);
     netron_value parts[] = {netron_str_value(netron_s("expose_service")), f->meta};
     netron_value list = netron_list_value(parts, 2);
@@ -51,6 +52,11 @@ static void open_shop(fixture *f)
     assert_false(far_end_receive(&f->far, NULL).error);
     far_end_run(&f->far, find_shop, f);
     assert_int_equal(f->err, NETRON_OK);
+}
+
+static void open_shop(fixture *f)
+{
+    open_shop_for(f, hello);
 }
 
 static void get_item(netron_ctx *ctx, void *arg)
@@ -155,6 +161,66 @@ static void test_owner_that_has_left_is_told_nothing(void **state)
     far_end_close(&f.far);
 }
 
+/* ---- hops ---- */
+
+/* The far end plays the next relay of a circle: what it is asked, it asks the node again. */
+static void ask_again(fixture *f, const void *meta, size_t size)
+{
+    static const uint8_t arguments[] = {0x92, 0xa4, 's', 'h', 'o', 'p', 0xa4, 'i', 't', 'e', 'm'};
+    uint8_t packet[64] = {0, 0, 0, 7, 0x63};
+    memcpy(packet + 5, meta, size);
+    memcpy(packet + 5 + size, arguments, sizeof arguments);
+    if (size == 0)
+        packet[4] = 0x43;
+    far_end_say(&f->far, packet, 5 + size + sizeof arguments);
+}
+
+static void check_refused(fixture *f)
+{
+    netron_value answer;
+    netron_packet packet = far_end_receive(&f->far, &answer);
+    assert_int_equal(packet.id, 7);
+    assert_true(packet.error);
+    assert_int_equal(answer.as.error->code.as.i, NETRON_LOOP);
+    const netron_value *executed = netron_map_get(&answer.as.error->context, "executed");
+    assert_true(executed != NULL && netron_eq(executed->as.str, netron_s("no")));
+}
+
+static void test_circle_of_relays_ends(void **state)
+{
+    enum { MOST = 16 };
+    fixture f;
+    uint8_t meta[] = {0x81, 0xa4, 'h', 'o', 'p', 's', 0};
+    (void)state;
+    open_shop_for(&f, ours);
+    for (uint8_t hops = 1; hops <= MOST; hops++) {
+        ask_again(&f, meta, hops != 1 ? sizeof meta : 0);
+        netron_bytes said = far_end_hear(&f.far);
+        meta[6] = hops;
+        assert_int_equal(((const uint8_t *)said.data)[4], 0x63);
+        assert_memory_equal((const uint8_t *)said.data + 5, meta, sizeof meta);
+    }
+    ask_again(&f, meta, sizeof meta);
+    check_refused(&f);
+    assert_true(far_end_is_silent(&f.far));
+    /* Whatever the number, it is not counted round to 0. */
+    ask_again(&f, "\x81\xa4hops\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 15);
+    check_refused(&f);
+    far_end_close(&f.far);
+}
+
+static void test_base_peer_is_told_nothing_of_hops(void **state)
+{
+    fixture f;
+    (void)state;
+    open_shop(&f);
+    ask_again(&f, "", 0);
+    netron_bytes said = far_end_hear(&f.far);
+    assert_int_equal(((const uint8_t *)said.data)[4], 0x43);
+    assert_int_equal(((const uint8_t *)said.data)[5], 0x92);
+    far_end_close(&f.far);
+}
+
 /* ---- names ---- */
 
 static netron_err sell_nothing(netron_ctx *ctx, void *user, netron_operation operation,
@@ -201,6 +267,8 @@ int main(void)
         cmocka_unit_test(test_it_is_given_back_as_often_as_it_was_returned),
         cmocka_unit_test(test_published_service_is_not_a_reference),
         cmocka_unit_test(test_owner_that_has_left_is_told_nothing),
+        cmocka_unit_test(test_circle_of_relays_ends),
+        cmocka_unit_test(test_base_peer_is_told_nothing_of_hops),
         cmocka_unit_test(test_bare_name_is_the_nodes_own_service_although_a_peer_came_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

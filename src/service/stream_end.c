@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "comm/stream.h"
+#include "peer/self_stream.h"
 #include "service/node.h"
 
 #include <stdlib.h>
@@ -24,23 +25,6 @@ static netron_value reference_to(const netron_peer *peer, uint32_t id, bool is_w
             .live = true}};
 }
 
-/* Both ends of a stream of this node to itself; the reader waits to be claimed. */
-static netron_err open_local(netron_peer *peer, nt_out **out, uint32_t *id)
-{
-    nt_self_calls *calls = peer->self_calls;
-    nt_stream *stream;
-    NETRON_TRY(nt_out_open_local(peer->peers->loop, &peer->peers->ctx, out, &stream));
-    stream->id = ++calls->last_stream;
-    netron_err err = nt_idmap_put(&calls->streams, stream->id, stream);
-    if (err != NETRON_OK) {
-        nt_stream_leave(stream);
-        (void)nt_out_finish(*out, NETRON_OK, NULL);
-        return err;
-    }
-    *id = stream->id;
-    return NETRON_OK;
-}
-
 static netron_err look_where(const netron_peer *peer)
 {
     if (nt_is_elsewhere(peer->peers->loop))
@@ -55,9 +39,10 @@ netron_err netron_abi_readable_open(netron_peer *peer, netron_value *reference,
     struct nt_out **out)
 {
     uint32_t id = 0;
+    nt_stream *waiting;
     NETRON_TRY(look_where(peer));
     if (peer->is_local) {
-        NETRON_TRY(open_local(peer, out, &id));
+        NETRON_TRY(nt_self_stream_open(peer, true, out, &waiting, &id));
     } else {
         NETRON_TRY(nt_out_open(peer->session, &peer->peers->ctx, 0, true, out));
         id = (*out)->id;
@@ -69,14 +54,16 @@ netron_err netron_abi_readable_open(netron_peer *peer, netron_value *reference,
 netron_err netron_abi_writable_open(netron_peer *peer, netron_value *reference,
     netron_stream *stream, nt_load_fn load)
 {
+    uint32_t id = 0;
+    nt_out *waiting;
     NETRON_TRY(look_where(peer));
-    if (peer->is_local)
-        return nt_fail(NETRON_UNSUPPORTED, "a writable end is for another node: give this one a "
-                                           "readable end, or a callback");
-    nt_session *session = peer->session;
-    uint32_t id = ASKED_FIRST + (session->last_asked_id++ & (ASKED_FIRST - 1));
     *stream = (netron_stream){.load = load};
-    NETRON_TRY(nt_stream_open(session, id, &stream->handle));
+    if (peer->is_local) {
+        NETRON_TRY(nt_self_stream_open(peer, false, &waiting, &stream->handle, &id));
+    } else {
+        id = ASKED_FIRST + (peer->session->last_asked_id++ & (ASKED_FIRST - 1));
+        NETRON_TRY(nt_stream_open(peer->session, id, &stream->handle));
+    }
     *reference = reference_to(peer, id, false);
     return NETRON_OK;
 }
@@ -116,11 +103,17 @@ static bool refuse(nt_reader *reader, netron_err err)
 
 static netron_err open_reader(nt_opener *opener, uint32_t id, nt_stream **out)
 {
-    if (opener->session != NULL)
-        return nt_stream_open(opener->session, id, out);
-    *out = nt_idmap_remove(&opener->node->peers.self_calls.streams, id);
-    return *out != NULL ? NETRON_OK
-                        : nt_fail(NETRON_GONE, "this stream has been given to somebody already");
+    return opener->session != NULL
+               ? nt_stream_open(opener->session, id, out)
+               : nt_self_stream_take(&opener->node->peers.self_calls, id, out);
+}
+
+static netron_err open_writer(nt_opener *opener, const netron_value_stream *reference, nt_out **out)
+{
+    nt_peers *peers = &opener->node->peers;
+    return opener->session != NULL
+               ? nt_out_open(opener->session, &peers->ctx, reference->id, reference->live, out)
+               : nt_self_out_take(&peers->self_calls, reference->id, out);
 }
 
 bool netron_abi_get_readable(nt_reader *reader, netron_stream *stream, nt_load_fn load)
@@ -145,13 +138,12 @@ bool netron_abi_get_writable(nt_reader *reader, struct nt_out **out)
     netron_value_stream reference;
     nt_opener *opener = reader->opener;
     *out = NULL;
-    if (opener == NULL || opener->session == NULL)
+    if (opener == NULL)
         return refuse(reader,
             nt_fail(NETRON_UNSUPPORTED, "a stream stands in calls and answers only"));
     if (!take_reference(reader, false, &reference))
         return false;
-    netron_err err = nt_out_open(opener->session, &opener->node->peers.ctx, reference.id,
-        reference.live, out);
+    netron_err err = open_writer(opener, &reference, out);
     if (err != NETRON_OK)
         return refuse(reader, err);
     nt_out_opened_by(*out, opener);

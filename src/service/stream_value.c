@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "comm/stream.h"
+#include "peer/self_stream.h"
 #include "service/node.h"
 
 #include <stdio.h>
@@ -13,24 +14,14 @@ static bool load_value(nt_reader *reader, void *out)
     return nt_value_read(reader, out);
 }
 
-static nt_stream *claim_local(netron_peer *peer, uint32_t id)
-{
-    nt_stream *stream = nt_idmap_remove(&peer->self_calls->streams, id);
-    if (stream == NULL)
-        nt_fail(NETRON_GONE, "this stream has been claimed already");
-    return stream;
-}
-
 static netron_err claim(netron_peer *peer, const netron_value *reference, nt_stream **out)
 {
     nt_session *session = peer->session;
     if (reference->type != NETRON_TYPE_STREAM || !reference->as.stream.writable)
         return nt_fail(NETRON_INVALID, "expected a stream that the far side writes, found %s",
             netron_type_name(reference->type));
-    if (peer->is_local) {
-        *out = claim_local(peer, reference->as.stream.id);
-        return *out != NULL ? NETRON_OK : NETRON_GONE;
-    }
+    if (peer->is_local)
+        return nt_self_stream_take(peer->self_calls, reference->as.stream.id, out);
     if (session == NULL)
         return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", netron_peer_id(peer));
     *out = nt_stream_claim(session, reference->as.stream.id);
@@ -105,10 +96,11 @@ netron_err netron_out_from(netron_peer *peer, const netron_value *reference, net
     if (reference->type != NETRON_TYPE_STREAM || reference->as.stream.writable)
         return nt_fail(NETRON_INVALID, "expected a stream that the far side reads, found %s",
             netron_type_name(reference->type));
-    if (peer->session == NULL)
+    if (!peer->is_local && peer->session == NULL)
         return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", netron_peer_id(peer));
-    NETRON_TRY(nt_out_open(peer->session, &peer->peers->ctx, reference->as.stream.id,
-        reference->as.stream.live, &o));
+    NETRON_TRY(peer->is_local ? nt_self_out_take(peer->self_calls, reference->as.stream.id, &o)
+                              : nt_out_open(peer->session, &peer->peers->ctx,
+                                    reference->as.stream.id, reference->as.stream.live, &o));
     *out = (netron_out *)o;
     return NETRON_OK;
 }
@@ -118,14 +110,20 @@ netron_err netron_out_new(netron_peer *peer, bool live, netron_value *reference,
     nt_out *o;
     if (nt_is_elsewhere(peer->peers->loop))
         return not_from_here();
-    if (peer->session == NULL)
+    if (!peer->is_local && peer->session == NULL)
         return nt_fail(NETRON_UNAVAILABLE, "the connection to %s is gone", netron_peer_id(peer));
-    NETRON_TRY(nt_out_open(peer->session, &peer->peers->ctx, 0, live, &o));
+    nt_stream *waiting;
+    uint32_t id = 0;
+    NETRON_TRY(peer->is_local ? nt_self_stream_open(peer, true, &o, &waiting, &id)
+                              : nt_out_open(peer->session, &peer->peers->ctx, 0, live, &o));
     /* Existing nodes look for the writer under the id in the reference (PROTOCOL.md §8). */
     peer->peers->node_name = netron_s(peer->peers->config.id);
     *reference = (netron_value){.type = NETRON_TYPE_STREAM,
         .as.stream = {
-            .peer_id = &peer->peers->node_name, .id = o->id, .writable = true, .live = live}};
+            .peer_id = &peer->peers->node_name,
+            .id = peer->is_local ? id : o->id,
+            .writable = true,
+            .live = live}};
     *out = (netron_out *)o;
     return NETRON_OK;
 }

@@ -20,20 +20,43 @@ static void put_clean(nt_writer *writer, const char *text)
 }
 
 static const char executed_key[] = "executed";
+static const char hop_key[] = "hop";
 
-/* Executed is what an error answer means by itself. */
-static void write_context(nt_writer *writer, netron_executed executed)
+enum {
+    OURS = 2, /* keys that ours write into a context */
+    HOP_MAX = 256
+};
+
+/* What ours say of a failure beside it: where it arose, unless that is here, and what became of the call,
+ * unless it has been executed, which is what an error answer means by itself. NULL: not to this peer. */
+typedef struct telling {
+    netron_executed executed;
+    const char *hop;
+} telling;
+
+static netron_value context_of(const telling *what, netron_entry entries[OURS])
 {
-    netron_abi_put_map(writer, executed != NETRON_EXECUTED_YES ? 1 : 0);
-    if (executed == NETRON_EXECUTED_YES)
-        return;
-    nt_put_text(writer, executed_key);
-    nt_put_text(writer, executed == NETRON_EXECUTED_NO ? "no" : "unknown");
+    size_t count = 0;
+    if (what != NULL && what->executed != NETRON_EXECUTED_YES)
+        entries[count++] = (netron_entry){netron_str_value(netron_s(executed_key)),
+            netron_str_value(
+                netron_s(what->executed == NETRON_EXECUTED_NO ? "no" : "unknown"))};
+    if (what != NULL && what->hop[0] != '\0')
+        entries[count++] = (netron_entry){
+            netron_str_value(netron_s(hop_key)), netron_str_value(netron_s(what->hop))};
+    return netron_map_value(entries, count);
+}
+
+static void write_context(nt_writer *writer, const telling *what)
+{
+    netron_entry entries[OURS];
+    netron_value context = context_of(what, entries);
+    nt_value_write(writer, &context);
 }
 
 /* ext 110: thirteen values in this order (PROTOCOL.md, "Ext types"). */
 static void write_titan(nt_writer *writer, const netron_error *e, netron_err code, int64_t now_ms,
-    netron_executed executed)
+    const telling *what, unsigned depth)
 {
     size_t begin = nt_ext_begin(writer);
     put_clean(writer, e->name);
@@ -43,71 +66,105 @@ static void write_titan(nt_writer *writer, const netron_error *e, netron_err cod
         nt_value_write(writer, e->details);
     else
         netron_abi_put_map(writer, 0);
-    write_context(writer, executed);
+    write_context(writer, what);
     netron_abi_put_float(writer, (double)now_ms);
     put_undefined(writer, 4); /* requestId, correlationId, spanId, traceId */
     nt_put_nil(writer);       /* stack */
-    nt_put_nil(writer);       /* cause */
-    nt_put_nil(writer);       /* extras */
+    if (e->cause != NULL && depth < NT_CAUSES_MAX) {
+        telling of_cause = {e->cause->executed, e->cause->hop};
+        write_titan(writer, e->cause, e->cause->code, now_ms, what != NULL ? &of_cause : NULL,
+            depth + 1);
+    } else {
+        nt_put_nil(writer);
+    }
+    nt_put_nil(writer); /* extras */
     nt_ext_end(writer, begin, NT_EXT_TITAN_ERROR);
 }
 
-/* What a peer's context says of it; it is ours when there is nothing else in it. */
-static const netron_value *executed_in(const netron_value *value)
+/* True when nothing but what ours write stands in the error's context. */
+static bool is_ours(const netron_value *value)
 {
     if (value->type != NETRON_TYPE_ERROR || !value->as.error->titan ||
-        value->as.error->context.type != NETRON_TYPE_MAP ||
-        value->as.error->context.as.map.count != 1)
-        return NULL;
-    return netron_map_get(&value->as.error->context, executed_key);
+        value->as.error->context.type != NETRON_TYPE_MAP)
+        return false;
+    const netron_value_map *map = &value->as.error->context.as.map;
+    for (size_t i = 0; i < map->count; i++) {
+        const netron_value *key = &map->entries[i].key;
+        if (key->type != NETRON_TYPE_STR || (!netron_eq(key->as.str, netron_s(executed_key)) &&
+                                                !netron_eq(key->as.str, netron_s(hop_key))))
+            return false;
+    }
+    return true;
+}
+
+/* What a peer's context says, as text; NULL: nothing. */
+static const netron_value *text_in(const netron_value *value, const char *key)
+{
+    const netron_value *said =
+        is_ours(value) ? netron_map_get(&value->as.error->context, key) : NULL;
+    return said != NULL && said->type == NETRON_TYPE_STR ? said : NULL;
 }
 
 static netron_executed executed_of(const netron_value *value)
 {
-    const netron_value *said = executed_in(value);
-    if (said == NULL || said->type != NETRON_TYPE_STR)
+    const netron_value *said = text_in(value, executed_key);
+    if (said == NULL)
         return NETRON_EXECUTED_YES;
     return netron_eq(said->as.str, netron_s("no"))        ? NETRON_EXECUTED_NO
            : netron_eq(said->as.str, netron_s("unknown")) ? NETRON_EXECUTED_UNKNOWN
                                                           : NETRON_EXECUTED_YES;
 }
 
-/* A peer's failure, passed on to who does not understand what ours add to it. */
-static void write_base(nt_writer *writer, const netron_value *payload)
+/* To who does not understand it nothing of ours goes, in causes neither. */
+static void hide_in_causes(netron_value_error *error, netron_value_error copies[NT_CAUSES_MAX])
 {
-    if (executed_in(payload) == NULL) {
+    for (unsigned i = 0; i < NT_CAUSES_MAX && is_ours(&error->cause); i++) {
+        copies[i] = *error->cause.as.error;
+        copies[i].context = netron_map_value(NULL, 0);
+        error->cause.as.error = &copies[i];
+        error = &copies[i];
+    }
+}
+
+/* A failure that is passed on: what this node knows of it stands in place of what the one before said. What
+ * somebody else has put into the context stays. */
+static void write_passed_on(nt_writer *writer, const netron_value *payload, const telling *what)
+{
+    netron_entry entries[OURS];
+    if (!is_ours(payload)) {
         nt_value_write(writer, payload);
         return;
     }
-    netron_value_error plain = *payload->as.error;
-    plain.context = netron_map_value(NULL, 0);
-    nt_value_write(writer, &(netron_value){.type = NETRON_TYPE_ERROR, .as.error = &plain});
+    netron_value_error error = *payload->as.error, causes[NT_CAUSES_MAX];
+    error.context = context_of(what, entries);
+    if (what == NULL)
+        hide_in_causes(&error, causes);
+    nt_value_write(writer, &(netron_value){.type = NETRON_TYPE_ERROR, .as.error = &error});
 }
 
-static void write_fault(nt_writer *writer, netron_err code, int64_t now_ms,
-    netron_executed executed, bool is_told)
+static void write_fault(nt_writer *writer, netron_err code, int64_t now_ms, const telling *what)
 {
     const netron_value *payload = nt_error_payload();
     netron_error plain = {
         .code = code, .name = "TitanError", .message = netron_err_text(code), .hop = ""};
     const netron_error *last = netron_last_error();
-    if (last->code == code && payload != NULL && !is_told)
-        write_base(writer, payload);
-    else if (last->code == code && payload != NULL)
-        nt_value_write(writer, payload);
+    if (last->code == code && payload != NULL)
+        write_passed_on(writer, payload, what);
     else
-        write_titan(writer, last->code == code ? last : &plain, code, now_ms, executed);
+        write_titan(writer, last->code == code ? last : &plain, code, now_ms, what, 0);
 }
 
 void nt_fault_write(nt_writer *writer, netron_err code, int64_t now_ms)
 {
-    write_fault(writer, code, now_ms, NETRON_EXECUTED_YES, false);
+    write_fault(writer, code, now_ms, NULL);
 }
 
 void nt_fault_write_executed(nt_writer *writer, netron_err code, int64_t now_ms,
     netron_executed executed)
 {
-    write_fault(writer, code, now_ms, executed, true);
+    const netron_error *last = netron_last_error();
+    telling what = {executed, last->code == code ? last->hop : ""};
+    write_fault(writer, code, now_ms, &what);
 }
 
 static const char *text_of(netron_scope *scope, const netron_value *value, const char *otherwise)
@@ -138,6 +195,38 @@ static void take_error(netron_error *out, netron_scope *scope, const netron_valu
         out->details = &e->details;
 }
 
+static void take_told(netron_error *out, netron_scope *scope, const netron_value *value)
+{
+    const netron_value *hop = text_in(value, hop_key);
+    out->executed = executed_of(value);
+    if (hop != NULL && hop->as.str.size <= HOP_MAX)
+        out->hop = text_of(scope, hop, "");
+}
+
+/* An error in turn, or the map that existing nodes make of other ones. NULL: it has none, or its memory is
+ * out. */
+static const netron_error *cause_of(netron_scope *scope, const netron_value *value, unsigned depth)
+{
+    const netron_value *name = netron_map_get(value, "name");
+    const netron_value *message = netron_map_get(value, "message");
+    netron_error *out = NULL;
+    if (depth < NT_CAUSES_MAX && (value->type == NETRON_TYPE_ERROR || message != NULL))
+        out = nt_arena_raw(scope, sizeof *out);
+    if (out == NULL)
+        return NULL;
+    *out = (netron_error){.code = NETRON_INTERNAL, .name = "Error", .message = "", .hop = ""};
+    if (value->type == NETRON_TYPE_ERROR) {
+        take_error(out, scope, value->as.error);
+        take_told(out, scope, value);
+        out->cause = cause_of(scope, &value->as.error->cause, depth + 1);
+        return out;
+    }
+    out->message = text_of(scope, message, "");
+    if (name != NULL)
+        out->name = text_of(scope, name, out->name);
+    return out;
+}
+
 netron_err nt_fault_read(nt_slice payload)
 {
     netron_scope kept = {0};
@@ -158,6 +247,7 @@ netron_err nt_fault_read(nt_slice payload)
     out->message = "the far side failed without a message";
     if (value.type == NETRON_TYPE_ERROR) {
         take_error(out, scope, value.as.error);
+        out->cause = cause_of(scope, &value.as.error->cause, 0);
     } else if (value.type == NETRON_TYPE_STR) {
         out->message = text_of(scope, &value, out->message);
     } else {
@@ -169,7 +259,7 @@ netron_err nt_fault_read(nt_slice payload)
     if (origin != NULL)
         *origin = value;
     nt_error_set_origin(origin);
-    out->executed = executed_of(&value);
+    take_told(out, scope, &value);
     return out->code;
 }
 

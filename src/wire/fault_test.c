@@ -116,6 +116,156 @@ static void test_message_that_is_not_utf8_does_not_spoil_the_answer(void **state
     assert_true(netron_eq(got.as.error->message.as.str, netron_s("no such name: ab")));
 }
 
+/* ---- what ours add ---- */
+
+static void write_told(nt_writer *writer, netron_err code, netron_executed executed)
+{
+    nt_writer_heap(writer, SIZE_MAX / 2);
+    nt_fault_write_executed(writer, code, now_ms, executed);
+    assert_int_equal(writer->err, NETRON_OK);
+}
+
+NETRON_PRINTF(2, 3) static void because(netron_err code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)nt_fail_because_v(code, format, args);
+    va_end(args);
+}
+
+/* A failure that arose at node "n", because of another one of "m". */
+static void fail_with_cause(void)
+{
+    (void)nt_fail(NETRON_UNAVAILABLE, "the connection broke");
+    nt_error_last()->hop = "m";
+    nt_error_last()->executed = NETRON_EXECUTED_UNKNOWN;
+    because(NETRON_CONFLICT, "no: %s", netron_last_error()->message);
+    nt_error_last()->hop = "n";
+}
+
+static void test_hop_and_cause_go_out_and_come_in(void **state)
+{
+    (void)state;
+    nt_writer writer;
+    fail_with_cause();
+    write_told(&writer, NETRON_CONFLICT, NETRON_EXECUTED_NO);
+    nt_error_clear();
+    assert_int_equal(
+        nt_fault_read((nt_slice){writer.start, nt_writer_size(&writer)}), NETRON_CONFLICT);
+    nt_writer_free(&writer);
+    const netron_error *last = netron_last_error();
+    assert_string_equal(last->message, "no: the connection broke");
+    assert_string_equal(last->hop, "n");
+    assert_int_equal(last->executed, NETRON_EXECUTED_NO);
+    assert_non_null(last->cause);
+    assert_int_equal(last->cause->code, NETRON_UNAVAILABLE);
+    assert_string_equal(last->cause->message, "the connection broke");
+    assert_string_equal(last->cause->hop, "m");
+    assert_int_equal(last->cause->executed, NETRON_EXECUTED_UNKNOWN);
+    assert_null(last->cause->cause);
+}
+
+/* ... whether it is made here or passed on. */
+static void test_others_get_nothing_of_it_but_the_cause(void **state)
+{
+    (void)state;
+    for (int is_passed_on = 0; is_passed_on < 2; is_passed_on++) {
+        netron_scope_auto(scope);
+        nt_writer writer;
+        fail_with_cause();
+        if (is_passed_on) {
+            write_told(&writer, NETRON_CONFLICT, NETRON_EXECUTED_NO);
+            (void)nt_fault_read((nt_slice){writer.start, nt_writer_size(&writer)});
+            nt_writer_free(&writer);
+            nt_error_set_payload(nt_error_origin());
+        }
+        netron_value got = value_of(&scope, written(&writer, NETRON_CONFLICT));
+        nt_writer_free(&writer);
+        assert_int_equal(got.as.error->context.as.map.count, 0);
+        const netron_value *cause = &got.as.error->cause;
+        assert_int_equal(cause->type, NETRON_TYPE_ERROR);
+        assert_int_equal(cause->as.error->context.as.map.count, 0);
+        assert_true(netron_eq(cause->as.error->message.as.str, netron_s("the connection broke")));
+    }
+}
+
+static void test_failure_that_is_passed_on_says_where_it_came_from(void **state)
+{
+    (void)state;
+    netron_scope_auto(scope);
+    nt_writer writer;
+    (void)nt_fail(NETRON_CONFLICT, "taken");
+    nt_slice bytes = written(&writer, NETRON_CONFLICT);
+    (void)nt_fault_read(bytes);
+    nt_writer_free(&writer);
+    nt_error_last()->hop = "owner";
+    nt_error_set_payload(nt_error_origin());
+    write_told(&writer, NETRON_CONFLICT, NETRON_EXECUTED_YES);
+    netron_value got = value_of(&scope, (nt_slice){writer.start, nt_writer_size(&writer)});
+    nt_writer_free(&writer);
+    const netron_value *hop = netron_map_get(&got.as.error->context, "hop");
+    assert_true(hop != NULL && netron_eq(hop->as.str, netron_s("owner")));
+}
+
+/* A context of somebody else's stays as it is. */
+static void test_context_of_others_is_not_touched(void **state)
+{
+    (void)state;
+    netron_scope_auto(scope);
+    nt_writer writer;
+    netron_entry entries[] = {{netron_str_value(netron_s("hop")), netron_str_value(netron_s("x"))},
+        {netron_str_value(netron_s("mine")), netron_i64_value(1)}};
+    netron_value_error error = {.titan = true,
+        .code = netron_i64_value(409),
+        .name = netron_str_value(netron_s("AppError")),
+        .message = netron_str_value(netron_s("why")),
+        .context = netron_map_value(entries, 2)};
+    netron_value value = {.type = NETRON_TYPE_ERROR, .as.error = &error};
+    assert_int_equal(read_fault(&value), NETRON_CONFLICT);
+    assert_string_equal(netron_last_error()->hop, "");
+    nt_error_last()->hop = "owner";
+    nt_error_set_payload(nt_error_origin());
+    write_told(&writer, NETRON_CONFLICT, NETRON_EXECUTED_YES);
+    netron_value got = value_of(&scope, (nt_slice){writer.start, nt_writer_size(&writer)});
+    nt_writer_free(&writer);
+    assert_true(netron_value_equal(&got.as.error->context, &error.context));
+}
+
+static void test_cause_of_an_existing_node_is_read(void **state)
+{
+    (void)state;
+    netron_entry entries[] = {
+        {netron_str_value(netron_s("__errorType")), netron_str_value(netron_s("Error"))},
+        {netron_str_value(netron_s("name")), netron_str_value(netron_s("RangeError"))},
+        {netron_str_value(netron_s("message")), netron_str_value(netron_s("too far"))}};
+    netron_value_error plain = {.standard = 1,
+        .name = netron_str_value(netron_s("Error")),
+        .message = netron_str_value(netron_s("plain"))};
+    const struct {
+        netron_value cause;
+        const char *name, *message; /* NULL: there is none */
+    } rows[] = {
+        {netron_map_value(entries, 3), "RangeError", "too far"},
+        {{.type = NETRON_TYPE_ERROR, .as.error = &plain}, "Error", "plain"},
+        {netron_str_value(netron_s("text")), NULL, NULL},
+        {netron_null(), NULL, NULL},
+    };
+    for (size_t i = 0; i < NT_COUNT(rows); i++) {
+        netron_value_error error = {.titan = true,
+            .code = netron_i64_value(409),
+            .message = netron_str_value(netron_s("why")),
+            .cause = rows[i].cause};
+        netron_value value = {.type = NETRON_TYPE_ERROR, .as.error = &error};
+        assert_int_equal(read_fault(&value), NETRON_CONFLICT);
+        const netron_error *cause = netron_last_error()->cause;
+        assert_int_equal(cause != NULL, rows[i].name != NULL);
+        if (cause == NULL)
+            continue;
+        assert_string_equal(cause->name, rows[i].name);
+        assert_string_equal(cause->message, rows[i].message);
+    }
+}
+
 /* ---- in ---- */
 
 static void test_titan_error_keeps_code_name_message_and_details(void **state)
@@ -284,6 +434,11 @@ int main(void)
         TEST(test_code_that_is_not_the_last_failures_is_described_by_its_text),
         TEST(test_payload_of_the_failure_goes_out_instead),
         TEST(test_message_that_is_not_utf8_does_not_spoil_the_answer),
+        TEST(test_hop_and_cause_go_out_and_come_in),
+        TEST(test_others_get_nothing_of_it_but_the_cause),
+        TEST(test_failure_that_is_passed_on_says_where_it_came_from),
+        TEST(test_context_of_others_is_not_touched),
+        TEST(test_cause_of_an_existing_node_is_read),
         TEST(test_titan_error_keeps_code_name_message_and_details),
         TEST(test_code_out_of_range_is_an_internal_error),
         TEST(test_plain_error_is_an_internal_one_with_its_name_and_fields),

@@ -631,18 +631,26 @@ static void serve_in_child(int ready)
     _exit(netron_run(node));
 }
 
-static void test_callee_that_is_killed_fails_all_its_calls_at_once(void **state)
+/* A process with a node that serves; `url` is where. */
+static pid_t start_child(char *url, size_t size)
 {
-    char url[256] = "";
-    int ends[2], status;
-    (void)state;
+    int ends[2];
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
     if (child == 0)
         serve_in_child(ends[1]);
     close(ends[1]);
-    assert_true(read(ends[0], url, sizeof url - 1) > 0);
+    assert_true(read(ends[0], url, size - 1) > 0);
     close(ends[0]);
+    return child;
+}
+
+static void test_callee_that_is_killed_fails_all_its_calls_at_once(void **state)
+{
+    char url[256] = "";
+    int status;
+    (void)state;
+    pid_t child = start_child(url, sizeof url);
     /* No call's own time ends the test: only the connection's end can. */
     netron *node = netron_new(&(netron_options){.call_timeout_ms = LONG_MS});
     netron_peer *peer;
@@ -664,11 +672,112 @@ static void test_callee_that_is_killed_fails_all_its_calls_at_once(void **state)
     netron_free(node);
 }
 
+/* ---- who hangs up does not wait ---- */
+
+typedef struct stuck {
+    netron_peer *peer;
+    work *proxy;
+    unsigned failed;
+} stuck;
+
+static void note_end(stuck *s, netron_err err)
+{
+    s->failed += err == NETRON_UNAVAILABLE &&
+                 netron_last_error()->executed == NETRON_EXECUTED_UNKNOWN;
+}
+
+static netron_err wait_long(netron_ctx *ctx, void *arg)
+{
+    stuck *s = arg;
+    (void)ctx;
+    note_end(s, work_wait(s->proxy, LONG_MS));
+    return NETRON_OK;
+}
+
+/* More than sockets take. */
+static netron_err send_much(netron_ctx *ctx, void *arg)
+{
+    static char bytes[12 * 1024 * 1024];
+    stuck *s = arg;
+    netron_value value = netron_bytes_value((netron_bytes){bytes, sizeof bytes});
+    netron_value list = netron_list_value(&value, 1);
+    (void)ctx;
+    note_end(s, netron_run_task(s->peer, "any", &list, NULL, NULL));
+    return NETRON_OK;
+}
+
+static void test_disconnecting_fails_calls_although_the_peer_takes_nothing(void **state)
+{
+    char url[256] = "";
+    int status;
+    stuck s = {0};
+    work proxy;
+    (void)state;
+    pid_t child = start_child(url, sizeof url);
+    netron *node =
+        netron_new(&(netron_options){.call_timeout_ms = LONG_MS, .stalled_timeout_ms = LONG_MS});
+    CHECK_OK(netron_connect(node, url, &s.peer));
+    CHECK_OK(work__query(s.peer, &proxy));
+    s.proxy = &proxy;
+    CHECK_OK(netron_spawn(netron_context(node), wait_long, &s, NULL));
+    work__wait_future future = work__wait_start(&proxy, LONG_MS);
+    int64_t left;
+    CHECK_OK(work_left(&proxy, &left)); /* it has them */
+    assert_int_equal(kill(child, SIGSTOP), 0);
+    CHECK_OK(netron_spawn(netron_context(node), send_much, &s, NULL));
+    RUN_UNTIL(node, netron_stats_get(node).calls_pending == 3);
+    netron_disconnect(s.peer, NULL);
+    RUN_UNTIL(node, s.failed == 2);
+    CHECK_ERR(work__wait_wait(&future), NETRON_UNAVAILABLE);
+    assert_int_equal(netron_last_error()->executed, NETRON_EXECUTED_UNKNOWN);
+    CHECK_ERR(work_left(&proxy, &left), NETRON_UNAVAILABLE);
+    assert_int_equal(netron_last_error()->executed, NETRON_EXECUTED_NO);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    work__release(&proxy);
+    netron_free(node);
+}
+
+/* ---- a future that is asked for too late ---- */
+
+static void ignore(void *user, const netron_value *args, size_t count)
+{
+    (void)user, (void)args, (void)count;
+}
+
+static void test_future_of_a_connection_that_is_gone_is_unknown(void **state)
+{
+    enum { DISCONNECT, BREAK, WAYS };
+    (void)state;
+    for (int way = 0; way < WAYS; way++) {
+        served s;
+        open_served(&s);
+        netron_subscription *kept; /* the peer, though its connection is gone */
+        CHECK_OK(netron_on(s.p.peer, "any", ignore, NULL, NULL, &kept));
+        work__wait_future future = work__wait_start(&s.proxy, LONG_MS);
+        RUN_UNTIL(s.p.client, s.self.begun == 1);
+        if (way == DISCONNECT)
+            netron_disconnect(s.p.peer, NULL);
+        else
+            netron_disconnect(netron_peer_find(s.p.server, netron_id(s.p.client)), NULL);
+        RUN_UNTIL(s.p.client, s.self.ended == 1 && netron_stats_get(s.p.client).calls_pending == 0);
+        for (unsigned turn = 0; turn < 10; turn++)
+            CHECK_OK(netron_yield(netron_context(s.p.client)));
+        CHECK_ERR(work__wait_wait(&future), NETRON_UNAVAILABLE);
+        assert_int_equal(netron_last_error()->executed, NETRON_EXECUTED_UNKNOWN);
+        assert_string_equal(netron_last_error()->hop, netron_id(s.p.server));
+        netron_unsubscribe(kept);
+        pair_close(&s.p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         /* First: it forks, and nothing must run yet. */
         cmocka_unit_test(test_callee_that_is_killed_fails_all_its_calls_at_once),
+        cmocka_unit_test(test_disconnecting_fails_calls_although_the_peer_takes_nothing),
+        cmocka_unit_test(test_future_of_a_connection_that_is_gone_is_unknown),
         cmocka_unit_test(test_time_out_is_the_handlers_deadline),
         cmocka_unit_test(test_deadline_of_a_stream_is_that_of_its_beginning),
         cmocka_unit_test(test_keys_of_the_program_reach_the_handler),

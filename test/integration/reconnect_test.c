@@ -291,6 +291,59 @@ static void test_calls_wait_for_the_connection_where_they_are_told_to(void **sta
     lab__release(&proxy);
 }
 
+static netron_err add_one_to_each(netron_invocation *inv, void *user)
+{
+    netron_value items[2];
+    (void)user;
+    const netron_value *args = netron_invocation_args(inv);
+    assert_non_null(args);
+    for (size_t i = 0; i < 2; i++)
+        items[i] = netron_i64_value(args->as.list.items[i].as.i + 1);
+    NETRON_TRY(netron_invocation_set_args(inv, items, 2));
+    return netron_next(inv);
+}
+
+/* The service has another definition id on the new connection, in whatever way the call was encoded. */
+static void test_calls_that_waited_find_the_service_under_its_new_id(void **state)
+{
+    enum { TYPED, FUTURE, DYNAMIC, WAYS };
+    fixture *f = *state;
+    lab proxy;
+    netron_proxy by_name;
+    connect_client(f, f->url, (netron_connect_options){.calls_wait = true});
+    CHECK_OK(lab__query(f->peer, &proxy));
+    CHECK_OK(netron_proxy_query(f->peer, "lab@1.0.0", &by_name));
+    for (int is_wrapped = 0; is_wrapped < 2; is_wrapped++) {
+        if (is_wrapped)
+            CHECK_OK(netron_use(f->client, &(netron_middleware){.fn = add_one_to_each,
+                                               .name = "more", .sides = NETRON_CLIENT}));
+        for (int way = 0; way < WAYS; way++) {
+            netron_fiber *fiber;
+            int64_t sum = 0;
+            bool joined;
+            netron_value args[] = {netron_i64_value(40), netron_i64_value(2)}, result;
+            if (way == FUTURE && !is_wrapped)
+                continue; /* it is sent when it starts */
+            stop_server(f);
+            CHECK_OK(netron_spawn(netron_context(f->client), restart, f, &fiber));
+            if (way == TYPED) {
+                CHECK_OK(lab_add(&proxy, 40, 2, &sum));
+            } else if (way == FUTURE) {
+                lab__add_future call = lab__add_start(&proxy, 40, 2);
+                CHECK_OK(lab__add_wait(&call, &sum));
+            } else {
+                by_name.options.scope = &f->scope;
+                CHECK_OK(netron_invoke(&by_name, NETRON_CALL, "add", args, 2, &result));
+                sum = result.as.i;
+            }
+            assert_int_equal(sum, is_wrapped ? 44 : 42);
+            CHECK_OK(netron_join(netron_context(f->client), fiber, &joined));
+        }
+    }
+    netron_proxy_release(&by_name);
+    lab__release(&proxy);
+}
+
 /* ---- returned services ---- */
 
 static netron_err folder_handler(netron_ctx *ctx, void *user, netron_operation operation,
@@ -516,6 +569,7 @@ int main(void)
         TEST(test_calls_in_flight_fail_and_are_said_to_be_unknown),
         TEST(test_futures_of_the_connection_before_do_not_meet_calls_of_the_new_one),
         TEST(test_calls_wait_for_the_connection_where_they_are_told_to),
+        TEST(test_calls_that_waited_find_the_service_under_its_new_id),
         TEST(test_a_returned_service_does_not_come_back_and_says_so),
         TEST(test_a_proxy_whose_service_is_late_is_found_later),
         TEST(test_disconnecting_ends_it_for_good),

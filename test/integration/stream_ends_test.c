@@ -2,21 +2,29 @@
  * a connection and of a node with itself. */
 #include "pair.h"
 
+#include "service/node.h"
+
 NETRON_READ_END(numbers, i64);
 NETRON_WRITE_END(ticks, u32);
-NETRON_SERVICE(stats, "stats@1.0.0", total, doubled, first, ignore, fill, forget, squares, refuse);
+NETRON_SERVICE(stats, "stats@1.0.0", total, doubled, first, ignore, fill, spoil, forget, squares,
+    refuse, sink);
 NETRON_METHOD(stats, total, i64, (numbers, input));
 NETRON_STREAM(stats, doubled, i64, (numbers, input));
 NETRON_METHOD(stats, first, i64, (numbers, input));
 NETRON_METHOD(stats, ignore, none, (numbers, input));
 NETRON_METHOD(stats, fill, none, (ticks, out), (u32, count));
+NETRON_METHOD(stats, spoil, none, (ticks, out));
 NETRON_METHOD(stats, forget, none, (ticks, out));
 NETRON_METHOD(stats, squares, numbers, (i64, count));
 NETRON_METHOD(stats, refuse, none, (numbers, input), (u8, small));
+NETRON_METHOD(stats, sink, ticks);
 
 struct stats__self {
     netron_err broke; /* why a stream that was read ended */
     unsigned served;
+    uint32_t written; /* items that `fill` could write */
+    uint64_t sum;     /* of what came to `sink` */
+    bool has_sunk;
 };
 
 netron_err stats__total_impl(netron_ctx *ctx, stats__self *self, numbers input, int64_t *result)
@@ -63,10 +71,18 @@ netron_err stats__ignore_impl(netron_ctx *ctx, stats__self *self, numbers input)
 netron_err stats__fill_impl(netron_ctx *ctx, stats__self *self, ticks out, uint32_t count)
 {
     (void)ctx;
-    (void)self;
-    for (uint32_t i = 0; i < count; i++)
-        NETRON_TRY(ticks__write(&out, i));
+    for (self->written = 0; self->written < count; self->written++)
+        NETRON_TRY(ticks__write(&out, self->written));
     ticks__end(&out, NETRON_OK, NULL);
+    return NETRON_OK;
+}
+
+netron_err stats__spoil_impl(netron_ctx *ctx, stats__self *self, ticks out)
+{
+    (void)ctx;
+    (void)self;
+    NETRON_TRY(ticks__write(&out, 1));
+    ticks__end(&out, NETRON_CONFLICT, "the ticks are used up");
     return NETRON_OK;
 }
 
@@ -121,7 +137,39 @@ netron_err stats__refuse_impl(netron_ctx *ctx, stats__self *self, numbers input,
     return NETRON_OK;
 }
 
-NETRON_PROVIDE(stats, total, doubled, first, ignore, fill, forget, squares, refuse);
+typedef struct sink_job {
+    ticks__reader from;
+    stats__self *self;
+} sink_job;
+
+static netron_err read_sunk(netron_ctx *ctx, void *arg)
+{
+    sink_job job = *(sink_job *)arg;
+    uint32_t item;
+    (void)ctx;
+    free(arg);
+    while (ticks__next(&job.from, &item))
+        job.self->sum += item;
+    job.self->broke = ticks__close(&job.from);
+    job.self->has_sunk = true;
+    return NETRON_OK;
+}
+
+netron_err stats__sink_impl(netron_ctx *ctx, stats__self *self, ticks *result)
+{
+    sink_job *job = calloc(1, sizeof *job);
+    if (job == NULL)
+        return netron_fail(ctx, NETRON_NO_MEMORY, "no memory");
+    job->self = self;
+    netron_err err = ticks__open(netron_caller(ctx), result, &job->from);
+    if (err == NETRON_OK)
+        err = netron_spawn(netron_context(netron_node(ctx)), read_sunk, job, NULL);
+    if (err != NETRON_OK)
+        free(job);
+    return err;
+}
+
+NETRON_PROVIDE(stats, total, doubled, first, ignore, fill, spoil, forget, squares, refuse, sink);
 
 typedef struct fixture {
     pair p;
@@ -144,9 +192,16 @@ static uint64_t streams_of(const fixture *f)
     return netron_stats_get(f->p.server).streams + netron_stats_get(f->p.client).streams;
 }
 
+/* Ends that a node gave itself, and that nobody has taken. */
+static uint32_t waiting_of(const fixture *f)
+{
+    const nt_self_calls *calls = &f->p.server->peers.self_calls;
+    return calls->streams.count + calls->writers.count;
+}
+
 static void close_all(fixture *f)
 {
-    RUN_UNTIL(f->p.client, streams_of(f) == 0);
+    RUN_UNTIL(f->p.client, streams_of(f) == 0 && waiting_of(f) == 0);
     stats__release(&f->proxy);
     pair_close(&f->p);
 }
@@ -255,26 +310,28 @@ static void test_stream_that_is_not_looked_at_is_left(void **state)
 static void test_call_that_is_refused_leaves_the_stream(void **state)
 {
     (void)state;
-    fixture f;
-    netron_scope scope = {0};
-    netron_value args[2], result;
-    netron_out *out;
-    open_with(&f, NULL, false);
-    CHECK_OK(netron_out_new(f.peer, true, &args[0], &out));
-    args[1] = netron_i64_value(1000); /* no u8: found out after the stream was opened */
-    netron_value list = netron_list_value(args, 2);
-    CHECK_ERR(netron_call(f.peer, "stats", "refuse", &list,
-                  &(netron_call_options){.scope = &scope}, &result),
-        NETRON_INVALID);
-    CHECK_SAYS("small");
-    netron_value item = netron_i64_value(1);
-    netron_err err = NETRON_OK;
-    while (err == NETRON_OK)
-        err = netron_out_write(out, &item);
-    assert_int_equal(err, NETRON_CANCELLED);
-    netron_out_end(out, NETRON_OK, NULL);
-    netron_scope_end(&scope);
-    close_all(&f);
+    for (size_t i = 0; i < NT_COUNT(ways); i++) {
+        fixture f;
+        netron_scope scope = {0};
+        netron_value args[2], result;
+        netron_out *out;
+        open_with(&f, ways[i].url, ways[i].is_local);
+        CHECK_OK(netron_out_new(f.peer, true, &args[0], &out));
+        args[1] = netron_i64_value(1000); /* no u8: found out after the stream was opened */
+        netron_value list = netron_list_value(args, 2);
+        CHECK_ERR(netron_call(f.peer, "stats", "refuse", &list,
+                      &(netron_call_options){.scope = &scope}, &result),
+            NETRON_INVALID);
+        CHECK_SAYS("small");
+        netron_value item = netron_i64_value(1);
+        netron_err err = NETRON_OK;
+        while (err == NETRON_OK)
+            err = netron_out_write(out, &item);
+        assert_int_equal(err, NETRON_CANCELLED);
+        netron_out_end(out, NETRON_OK, NULL);
+        netron_scope_end(&scope);
+        close_all(&f);
+    }
 }
 
 static void test_end_that_nobody_is_given_ends(void **state)
@@ -288,6 +345,8 @@ static void test_end_that_nobody_is_given_ends(void **state)
         CHECK_OK(numbers__open(f.peer, &input, &to));
         CHECK_OK(numbers__write(&to, 1));
         numbers__end(&to, NETRON_OK, NULL);
+        if (ways[i].is_local) /* where it stays until the node ends: a call may still come */
+            CHECK_OK(stats_ignore(&f.proxy, input));
         close_all(&f);
     }
 }
@@ -355,12 +414,12 @@ static void test_both_ways_at_once(void **state)
 static void test_handler_writes_to_an_end_it_is_given(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < NT_COUNT(ways) && !ways[i].is_local; i++) {
+    for (size_t i = 0; i < NT_COUNT(ways); i++) {
         fixture f;
         ticks out;
         ticks__reader from;
         uint32_t item, next = 0;
-        open_with(&f, ways[i].url, false);
+        open_with(&f, ways[i].url, ways[i].is_local);
         CHECK_OK(ticks__open(f.peer, &out, &from));
         stats__fill_future call = stats__fill_start(&f.proxy, out, 20000);
         while (ticks__next(&from, &item))
@@ -372,31 +431,233 @@ static void test_handler_writes_to_an_end_it_is_given(void **state)
     }
 }
 
+static void check_broken(fixture *f, ticks__reader *from, netron_err err, const char *why)
+{
+    uint32_t item;
+    assert_true(ticks__next(from, &item));
+    assert_int_equal(item, 1);
+    assert_false(ticks__next(from, &item));
+    CHECK_ERR(ticks__close(from), err);
+    CHECK_SAYS(why);
+    close_all(f);
+}
+
 static void test_end_that_a_handler_forgets_breaks(void **state)
 {
     (void)state;
+    for (size_t i = 0; i < NT_COUNT(ways); i++) {
+        fixture f;
+        ticks out;
+        ticks__reader from;
+        open_with(&f, ways[i].url, ways[i].is_local);
+        CHECK_OK(ticks__open(f.peer, &out, &from));
+        CHECK_OK(stats_forget(&f.proxy, out));
+        check_broken(&f, &from, NETRON_INTERNAL, "without ending it");
+    }
+}
+
+static void test_end_that_a_handler_breaks_fails_its_reader(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NT_COUNT(ways); i++) {
+        fixture f;
+        ticks out;
+        ticks__reader from;
+        open_with(&f, ways[i].url, ways[i].is_local);
+        CHECK_OK(ticks__open(f.peer, &out, &from));
+        CHECK_OK(stats_spoil(&f.proxy, out));
+        check_broken(&f, &from, NETRON_CONFLICT, "used up");
+    }
+}
+
+/* It is no more than a window ahead of its reader, and hears when that leaves. */
+static void test_handler_waits_for_its_reader_and_hears_of_its_leaving(void **state)
+{
+    enum { WINDOW = 64 * 1024, READ = 10 };
+    (void)state;
+    for (size_t i = 0; i < NT_COUNT(ways); i++) {
+        fixture f;
+        ticks out;
+        ticks__reader from;
+        uint32_t item, next = 0;
+        open_with(&f, ways[i].url, ways[i].is_local);
+        CHECK_OK(ticks__open(f.peer, &out, &from));
+        stats__fill_future call = stats__fill_start(&f.proxy, out, UINT32_MAX);
+        while (next < READ && ticks__next(&from, &item))
+            assert_int_equal(item, next++);
+        assert_int_equal(next, READ);
+        for (unsigned turn = 0; turn < 1000; turn++)
+            CHECK_OK(netron_yield(netron_context(f.p.client)));
+        assert_in_range(f.self.written, READ, WINDOW);
+        CHECK_OK(ticks__close(&from));
+        CHECK_ERR(stats__fill_wait(&call), NETRON_CANCELLED);
+        close_all(&f);
+    }
+}
+
+static void test_end_to_write_as_a_result(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NT_COUNT(ways); i++) {
+        fixture f;
+        ticks out;
+        open_with(&f, ways[i].url, ways[i].is_local);
+        CHECK_OK(stats_sink(&f.proxy, &out));
+        for (uint32_t n = 1; n <= 20000; n++)
+            CHECK_OK(ticks__write(&out, n));
+        ticks__end(&out, NETRON_OK, NULL);
+        RUN_UNTIL(f.p.client, f.self.has_sunk);
+        assert_int_equal(f.self.broke, NETRON_OK);
+        assert_int_equal(f.self.sum, UINT64_C(20000) * 20001 / 2);
+        close_all(&f);
+    }
+}
+
+/* ---- a node with itself: who waits to be taken ---- */
+
+static void test_ends_that_no_handler_takes_end_with_the_call(void **state)
+{
     fixture f;
+    numbers input;
+    numbers__writer to;
     ticks out;
     ticks__reader from;
     uint32_t item;
-    open_with(&f, NULL, false);
+    (void)state;
+    open_with(&f, NULL, true);
+    CHECK_OK(netron_unexpose(f.p.server, "stats@1.0.0"));
+    for (int waits = 0; waits < 2; waits++) {
+        CHECK_OK(numbers__open(f.peer, &input, &to));
+        CHECK_OK(ticks__open(f.peer, &out, &from));
+        assert_int_equal(waiting_of(&f), 2);
+        if (waits == 0) {
+            CHECK_ERR(stats_ignore(&f.proxy, input), NETRON_NOT_FOUND);
+            CHECK_ERR(stats_forget(&f.proxy, out), NETRON_NOT_FOUND);
+        } else {
+            stats__ignore_future ignored = stats__ignore_start(&f.proxy, input);
+            stats__forget_future forgotten = stats__forget_start(&f.proxy, out);
+            CHECK_ERR(stats__ignore_wait(&ignored), NETRON_NOT_FOUND);
+            CHECK_ERR(stats__forget_wait(&forgotten), NETRON_NOT_FOUND);
+        }
+        assert_int_equal(waiting_of(&f), 0);
+        CHECK_ERR(numbers__write(&to, 1), NETRON_CANCELLED);
+        numbers__end(&to, NETRON_OK, NULL);
+        assert_false(ticks__next(&from, &item));
+        CHECK_ERR(ticks__close(&from), NETRON_GONE);
+    }
+    close_all(&f);
+}
+
+static void test_ends_of_a_call_that_is_not_made_end_with_it(void **state)
+{
+    fixture f;
+    netron_value args[1], item = netron_i64_value(1);
+    netron_out *out;
+    (void)state;
+    open_with(&f, NULL, true);
+    CHECK_OK(netron_out_new(f.peer, true, &args[0], &out));
+    netron_value list = netron_list_value(args, 1);
+    CHECK_ERR(netron_call(f.peer, "stats", "nothing", &list, NULL, NULL), NETRON_NOT_FOUND);
+    CHECK_ERR(netron_out_write(out, &item), NETRON_CANCELLED);
+    netron_out_end(out, NETRON_OK, NULL);
+    close_all(&f);
+}
+
+static void test_ends_that_wait_are_bounded(void **state)
+{
+    enum { MOST = 4 };
+    fixture f;
+    numbers input[MOST];
+    numbers__writer to[MOST], one_more;
+    numbers surplus;
+    ticks out;
+    ticks__reader from;
+    (void)state;
+    open_with(&f, NULL, true);
+    f.p.server->peers.config.max_streams = MOST;
+    for (unsigned i = 0; i < MOST; i++)
+        CHECK_OK(numbers__open(f.peer, &input[i], &to[i]));
+    CHECK_ERR(numbers__open(f.peer, &surplus, &one_more), NETRON_TOO_MANY);
+    CHECK_ERR(ticks__open(f.peer, &out, &from), NETRON_TOO_MANY);
+    CHECK_SAYS("max_streams");
+    for (unsigned i = 0; i < MOST; i++) {
+        CHECK_OK(stats_ignore(&f.proxy, input[i]));
+        numbers__end(&to[i], NETRON_OK, NULL);
+    }
+    check_total(&f, 3);
+    close_all(&f);
+}
+
+/* Dynamically, both ends: who writes to what a handler asked for, and who reads what it is given. */
+static netron_err echo(netron_ctx *ctx, void *user, netron_operation operation, netron_str member,
+    const netron_value *args, size_t count, netron_value *result)
+{
+    netron_stream in;
+    netron_out *out;
+    netron_value item;
+    netron_err err = NETRON_OK;
+    (void)user, (void)operation, (void)member, (void)result;
+    assert_int_equal(count, 2);
+    NETRON_TRY(netron_stream_from(netron_caller(ctx), &args[0], &in));
+    NETRON_TRY(netron_out_from(netron_caller(ctx), &args[1], &out));
+    while (err == NETRON_OK && netron_stream_next(&in, &item))
+        err = netron_out_write(out, &item);
+    netron_out_end(out, err, NULL);
+    netron_stream_close(&in);
+    return err;
+}
+
+static netron_err call_echo(netron_ctx *ctx, void *arg)
+{
+    netron_value *args = arg;
+    netron_value list = netron_list_value(args, 2);
+    return netron_call(netron_local(netron_node(ctx)), "echo", "echo", &list, NULL, NULL);
+}
+
+static void test_dynamic_handler_is_given_both_ends(void **state)
+{
+    enum { ITEMS = 20000 };
+    static const char text[] = "{\"name\":\"echo\",\"version\":\"\",\"properties\":{},\"methods\":"
+                               "{\"echo\":{\"type\":\"any\",\"arguments\":[{\"index\":0,\"type\":"
+                               "\"any\"},{\"index\":1,\"type\":\"any\"}]}}}";
+    fixture f;
+    netron_scope scope = {0};
+    netron_value meta, args[2];
+    netron_out *to;
+    ticks out;
+    ticks__reader from;
+    netron_fiber *fiber;
+    uint32_t item, next = 0;
+    (void)state;
+    open_with(&f, NULL, true);
+    CHECK_OK(netron_value_parse(&scope, netron_s(text), &meta));
+    CHECK_OK(netron_expose(f.p.server, &(netron_service){.meta = &meta, .handler = echo}));
+    CHECK_OK(netron_out_new(f.peer, true, &args[0], &to));
     CHECK_OK(ticks__open(f.peer, &out, &from));
-    CHECK_OK(stats_forget(&f.proxy, out));
-    assert_true(ticks__next(&from, &item));
+    args[1] = out.nt_reference;
+    CHECK_OK(netron_spawn(netron_context(f.p.server), call_echo, args, &fiber));
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        netron_value number = netron_i64_value(i);
+        CHECK_OK(netron_out_write(to, &number));
+        assert_true(ticks__next(&from, &item));
+        assert_int_equal(item, next++);
+    }
+    netron_out_end(to, NETRON_OK, NULL);
     assert_false(ticks__next(&from, &item));
-    CHECK_ERR(ticks__close(&from), NETRON_INTERNAL);
-    CHECK_SAYS("without ending it");
+    CHECK_OK(ticks__close(&from));
+    CHECK_OK(netron_join(netron_context(f.p.server), fiber, NULL));
+    netron_scope_end(&scope);
     close_all(&f);
 }
 
 static void test_result_is_an_end(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < NT_COUNT(ways) && !ways[i].is_local; i++) {
+    for (size_t i = 0; i < NT_COUNT(ways); i++) {
         fixture f;
         numbers result;
         int64_t item, n = 0;
-        open_with(&f, ways[i].url, false);
+        open_with(&f, ways[i].url, ways[i].is_local);
         CHECK_OK(stats_squares(&f.proxy, 1000, &result));
         while (numbers__next(&result, &item)) {
             assert_int_equal(item, n * n);
@@ -446,6 +707,13 @@ int main(void)
         cmocka_unit_test(test_both_ways_at_once),
         cmocka_unit_test(test_handler_writes_to_an_end_it_is_given),
         cmocka_unit_test(test_end_that_a_handler_forgets_breaks),
+        cmocka_unit_test(test_end_that_a_handler_breaks_fails_its_reader),
+        cmocka_unit_test(test_handler_waits_for_its_reader_and_hears_of_its_leaving),
+        cmocka_unit_test(test_end_to_write_as_a_result),
+        cmocka_unit_test(test_ends_that_no_handler_takes_end_with_the_call),
+        cmocka_unit_test(test_ends_of_a_call_that_is_not_made_end_with_it),
+        cmocka_unit_test(test_ends_that_wait_are_bounded),
+        cmocka_unit_test(test_dynamic_handler_is_given_both_ends),
         cmocka_unit_test(test_result_is_an_end),
         cmocka_unit_test(test_connection_that_ends_breaks_both_ends),
     };

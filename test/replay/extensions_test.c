@@ -250,7 +250,7 @@ static CMUnitTestFunction test_for(const netron_value *json)
     return netron_eq(kind, netron_s("packet")) ? test_packet : NULL;
 }
 
-enum { VECTORS = 49 };
+enum { VECTORS = 51 };
 
 static struct CMUnitTest make_test(const netron_value *json, extension_vector *vector)
 {
