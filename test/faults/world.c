@@ -222,8 +222,9 @@ static netron *make_node(world *w, const char *id, netron *of_loop)
         .one_write_per_batch = dice_hits(&w->chance, 500),
         /* Nothing else ends a stream whose writer has fallen silent. */
         .idle_timeout_ms = w->regime->at_once ? 0 : 20000,
-        /* Where single packets are lost or come out of order, answered pings would hide that a stream waits. */
-        .ping_interval_ms = pings && !w->regime->keeps_borders ? 3000 : 0,
+        /* Where single packets are lost or come out of order, or a length is made up that swallows the answers,
+         * answered pings would hide that a stream waits. */
+        .ping_interval_ms = pings && !w->regime->keeps_borders && w->regime->is_right ? 3000 : 0,
         .allow_remote_expose = of_loop == NULL ? "*" : NULL,
         .resume_timeout_ms = RESUME_MS,
         .log = w->net.trace != NULL ? print_log : NULL,
