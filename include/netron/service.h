@@ -344,11 +344,18 @@ typedef struct nt_reading {
     netron_err *err;
 } nt_reading;
 
+NT_FN void nt_reading_begin(nt_reading *reading, netron_err *err)
+{
+    reading->err = err;
+    if (err != NULL)
+        *err = NETRON_OK;
+}
+
 NT_FN netron_err nt_reading_close(nt_reading *reading)
 {
     netron_err err = reading->stream.err;
     netron_abi_stream_close(&reading->stream);
-    if (reading->err != NULL)
+    if (reading->err != NULL && err != NETRON_OK)
         *reading->err = err;
     return err;
 }
@@ -412,8 +419,8 @@ NT_FN netron_err nt_reading_close(nt_reading *reading)
 /* netron_each(n, &err, calculator_fibonacci(&calc, 10)) statement
  *
  * Run the statement for every item, as n. Leaving it by break, return, goto or an exception stops
- * the far generator. Afterwards err is NETRON_OK at the end or after break, else why the stream
- * broke; a NULL in its place is allowed. An item is valid until the next one. Suspends. */
+ * the far generator. err is NETRON_OK at first, and afterwards what the statement has set it to or, if the
+ * stream broke, why; a NULL in its place is allowed. An item is valid until the next one. Suspends. */
 #ifdef __cplusplus
 
 template <class Stream> class nt_each_range
@@ -439,7 +446,7 @@ public:
     };
     nt_each_range(const Stream &opened, netron_err *err) : stream(opened)
     {
-        stream.nt_reading_.err = err;
+        nt_reading_begin(&stream.nt_reading_, err);
     }
     nt_each_range(const nt_each_range &) = delete;
     nt_each_range &operator=(const nt_each_range &) = delete;
@@ -477,7 +484,7 @@ inline nt_each_range<Stream> nt_each(const Stream &opened, netron_err *err)
 /* These take the address of any P_stream: it starts with its nt_reading. */
 NT_FN void *nt_each_begin(void *stream, netron_err *err)
 {
-    ((nt_reading *)stream)->err = err;
+    nt_reading_begin((nt_reading *)stream, err);
     return stream;
 }
 

@@ -228,6 +228,24 @@ static void test_each_may_be_left(void **state)
     assert_int_equal(probe_nothing(&f->proxy), NETRON_OK);
 }
 
+/* What the statement found wrong is not forgotten, unless the stream has broken itself. */
+static void test_each_keeps_an_error_of_its_statement(void **state)
+{
+    fixture *f = *state;
+    netron_err err = NETRON_INTERNAL;
+    netron_each(n, &err, probe_numbers(&f->proxy, 0, 10, -1)) {
+        assert_int_equal(err, NETRON_OK);
+        if (n == 3) {
+            err = NETRON_TOO_LARGE;
+            break;
+        }
+    }
+    assert_int_equal(err, NETRON_TOO_LARGE);
+    netron_each(n, &err, probe_numbers(&f->proxy, 0, 10, 3))
+        err = NETRON_TOO_LARGE;
+    assert_int_equal(err, NETRON_CONFLICT);
+}
+
 static void test_stream_by_hand(void **state)
 {
     fixture *f = *state;
@@ -350,6 +368,7 @@ int main(void)
         BOTH(test_each_reads_to_the_end),
         BOTH(test_each_tells_a_broken_stream_from_a_finished_one),
         BOTH(test_each_may_be_left),
+        BOTH(test_each_keeps_an_error_of_its_statement),
         BOTH(test_stream_by_hand),
         BOTH(test_properties),
         BOTH(test_event_is_heard_until_unsubscribed),

@@ -119,6 +119,12 @@ static void check_loops(const probe *proxy)
         CLAIM(false);
     } catch (const std::runtime_error &) {
     }
+    netron_each(n, &err, probe_numbers(proxy, 0, 10, -1)) {
+        CLAIM(err == NETRON_OK);
+        err = NETRON_TOO_LARGE;
+        break;
+    }
+    CLAIM(err == NETRON_TOO_LARGE);
     netron_each(a, &err, probe_numbers(proxy, 0, 3, -1))
         netron_each(b, nullptr, probe_numbers(proxy, 0, 9, -1)) {
             if (b == a)
