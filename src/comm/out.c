@@ -312,9 +312,8 @@ static void send_eos(nt_out *out)
 
 /* Base peers get what existing nodes send, STREAM_CLOSE with the reason; peers of ours the whole
  * failure, so that a broken stream never looks finished. */
-static void send_break(nt_out *out, netron_err err, const char *reason)
+void nt_out_send_break(nt_session *session, uint32_t id, netron_err err, const char *reason)
 {
-    nt_session *session = out->session;
     bool is_ours = (session->extensions & NT_EXTENSION_CANCEL) != 0;
     nt_writer writer;
     uint8_t type = is_ours ? NETRON_PACKET_STREAM_ERROR : NETRON_PACKET_STREAM_CLOSE;
@@ -322,7 +321,7 @@ static void send_break(nt_out *out, netron_err err, const char *reason)
         return;
     netron_abi_put_map(&writer, is_ours ? 3 : 2);
     nt_put_text(&writer, "streamId");
-    netron_abi_put_uint(&writer, out->id);
+    netron_abi_put_uint(&writer, id);
     nt_put_text(&writer, is_ours ? "message" : "reason");
     nt_put_text(&writer, reason);
     if (is_ours) {
@@ -373,7 +372,7 @@ netron_err nt_out_finish(nt_out *out, netron_err err, const char *reason)
         if (err == NETRON_OK)
             send_eos(out);
         else
-            send_break(out, err, reason);
+            nt_out_send_break(out->session, out->id, err, reason);
     }
     close_table(out);
     free_out(out);

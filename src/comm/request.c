@@ -304,6 +304,16 @@ static netron_err take_meta(nt_request *request, nt_reader *args)
     return nt_meta_read(&request->ctx, args);
 }
 
+/* Nobody has opened the streams in its arguments, and nobody will. */
+static void refuse_ends(nt_session *session, const nt_message *message, uint8_t flags)
+{
+    nt_slice payload = {message->data + NT_PACKET_HEAD, message->size - NT_PACKET_HEAD};
+    bool has_meta = (flags & NT_PACKET_META) != 0 &&
+                    (session->extensions & NT_EXTENSION_META) != 0;
+    if (nt_session_is_ready(session) && (!has_meta || nt_meta_skip(&payload)))
+        nt_stream_refuse_ends(session, payload);
+}
+
 /* The caller set a deadline, and does not want to hear that it has left. */
 static netron_err end_in_time(const nt_request *request, netron_err err)
 {
@@ -353,6 +363,9 @@ void nt_request_serve(nt_session *session, nt_message *message, uint8_t flags)
                 (unsigned)request.id, args.found != NULL ? args.found : "its payload is no list");
         else if (!request.has_replied)
             answer_fault(&request, end_in_time(&request, err));
+        /* While it waited other input may have come to where its arguments were. */
+        if (request.executed == NETRON_EXECUTED_NO && !request.is_waiting)
+            refuse_ends(session, message, flags);
     }
     if (request.is_waiting)
         forget_waiting(session, &request);

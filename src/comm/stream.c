@@ -10,7 +10,8 @@
 enum {
     PLAIN_ROOM = 4 + 9, /* a size and the longest plain item */
     LARGE_MIN = 4096,   /* so many bytes of an item stay where they were read ... */
-    LARGE_PART = 16     /* ... if they are not less than this part of the chunk that they would hold */
+    LARGE_PART = 16,    /* ... if they are not less than this part of the chunk that they would hold */
+    ENDS_REFUSED_MAX = 64 /* of one request */
 };
 
 /* Kinds of the queue's chunks. All but the first kind have neither room nor plain items. */
@@ -319,6 +320,38 @@ void nt_stream_refuse(nt_session *session, uint8_t type, nt_slice payload)
     else if (value.type == NETRON_TYPE_DEFINITION)
         refuse_service(session, type, value.as.definition);
     netron_scope_end(&scope);
+}
+
+static void refuse_end(nt_session *session, const netron_value_stream *end)
+{
+    if (!end->writable && nt_idmap_get(&session->writers, end->id) == NULL)
+        nt_out_send_break(session, end->id, NETRON_GONE, "the call that it was given to was refused");
+    else if (end->writable && nt_idmap_get(&session->readers, end->id) == NULL)
+        send_cancel(session, end->id, true);
+}
+
+/* Values stand in their order, whatever they are nested in: heads are all that must be read. */
+void nt_stream_refuse_ends(nt_session *session, nt_slice payload)
+{
+    unsigned left = ENDS_REFUSED_MAX;
+    nt_reader reader;
+    nt_head head;
+    nt_reader_init(&reader, payload, NULL);
+    for (;;) {
+        const uint8_t *from = reader.at;
+        if (left == 0 || from == reader.end || !nt_read_head(&reader, &head))
+            return;
+        if (head.kind != NT_HEAD_EXT || head.ext != NT_EXT_STREAM)
+            continue;
+        netron_scope scope = {0};
+        netron_value value;
+        nt_reader one;
+        nt_reader_init(&one, (nt_slice){from, (size_t)(reader.at - from)}, &scope);
+        if (nt_value_read(&one, &value) && value.type == NETRON_TYPE_STREAM)
+            refuse_end(session, &value.as.stream);
+        netron_scope_end(&scope);
+        left--;
+    }
 }
 
 void nt_stream_leave(nt_stream *stream)

@@ -108,6 +108,9 @@ NETRON_MUST_CHECK netron_err nt_stream_open(nt_session *session, uint32_t id, nt
 netron_err nt_stream_take_reference(nt_session *session, nt_slice payload, nt_stream *stream);
 /* The stream that came with a dynamic answer, or NULL: there is none, or it has been claimed. */
 nt_stream *nt_stream_claim(nt_session *session, uint32_t id);
+/* A request that was refused before its arguments were read: the ends of streams in them are told, those
+ * that were not opened. */
+void nt_stream_refuse_ends(nt_session *session, nt_slice payload);
 /* An answer that nobody takes, of the packet type that it has: if it is a stream, its writer is told to
  * stop; if it is a service, that it is not used. */
 void nt_stream_refuse(nt_session *session, uint8_t type, nt_slice payload);
@@ -206,6 +209,8 @@ NETRON_MUST_CHECK netron_err nt_out_open_local(nt_loop *loop, netron_ctx *ctx, n
  * call failed; end says so. */
 nt_writer *nt_out_begin(nt_out *out);
 netron_err nt_out_end(nt_out *out);
+/* Tell the reader of a stream to be written here that nothing more will come, and why. */
+void nt_out_send_break(nt_session *session, uint32_t id, netron_err err, const char *reason);
 /* The end of the stream, which is freed. With an error it breaks, or, if nothing has left yet, the
  * call fails. Returns what the handler has to return. */
 netron_err nt_out_finish(nt_out *out, netron_err err, const char *reason);

@@ -548,6 +548,36 @@ static void test_ends_that_no_handler_takes_end_with_the_call(void **state)
     close_all(&f);
 }
 
+/* Whoever refuses a call before it reads its arguments has not opened what is in them. */
+static void test_ends_of_a_call_that_is_refused_unread_end_with_it(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NT_COUNT(ways); i++) {
+        fixture f;
+        numbers input;
+        numbers__writer to;
+        ticks out;
+        ticks__reader from;
+        uint32_t item;
+        netron_err err = NETRON_OK;
+        open_with(&f, ways[i].url, ways[i].is_local);
+        CHECK_OK(netron_unexpose(f.p.server, "stats@1.0.0"));
+        CHECK_OK(numbers__open(f.peer, &input, &to));
+        CHECK_OK(ticks__open(f.peer, &out, &from));
+        stats__ignore_future ignored = stats__ignore_start(&f.proxy, input);
+        stats__forget_future forgotten = stats__forget_start(&f.proxy, out);
+        while (err == NETRON_OK) /* more than its first credit */
+            err = numbers__write(&to, 1);
+        assert_int_equal(err, NETRON_CANCELLED);
+        numbers__end(&to, NETRON_OK, NULL);
+        assert_false(ticks__next(&from, &item));
+        CHECK_ERR(ticks__close(&from), NETRON_GONE);
+        CHECK_ERR(stats__ignore_wait(&ignored), NETRON_NOT_FOUND);
+        CHECK_ERR(stats__forget_wait(&forgotten), NETRON_NOT_FOUND);
+        close_all(&f);
+    }
+}
+
 static void test_ends_of_a_call_that_is_not_made_end_with_it(void **state)
 {
     fixture f;
@@ -711,6 +741,7 @@ int main(void)
         cmocka_unit_test(test_handler_waits_for_its_reader_and_hears_of_its_leaving),
         cmocka_unit_test(test_end_to_write_as_a_result),
         cmocka_unit_test(test_ends_that_no_handler_takes_end_with_the_call),
+        cmocka_unit_test(test_ends_of_a_call_that_is_refused_unread_end_with_it),
         cmocka_unit_test(test_ends_of_a_call_that_is_not_made_end_with_it),
         cmocka_unit_test(test_ends_that_wait_are_bounded),
         cmocka_unit_test(test_dynamic_handler_is_given_both_ends),
