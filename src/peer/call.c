@@ -185,7 +185,7 @@ netron_err nt_ask_here(void *arg)
     nt_ask *ask = arg;
     netron_err err = ask->remote != NULL && ask->remote->is_wrapped ? nt_ask_wrapped(ask)
                                                                     : nt_ask_plainly(ask);
-    if (ask->peer->is_local)
+    if (ask->peer->is_local && nt_self_streams_wait(ask->peer->self_calls))
         nt_self_streams_refuse_encoded(ask->peer, ask->payload, true);
     return err;
 }
@@ -212,8 +212,10 @@ netron_err nt_peer_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt_
 
 /* ---- typed calls ---- */
 
-/* The call that this thread is encoding: begun and ended without anything in between. */
+/* The call that this thread is encoding: begun and ended without anything in between. What is collected
+ * of it first stands in `collecting` as long as it fits. */
 static _Thread_local nt_call calling __attribute__((tls_model("initial-exec")));
+static _Thread_local uint8_t collecting[NT_WRITER_SMALL] __attribute__((tls_model("initial-exec")));
 
 static void fail_call(nt_call *call, netron_err err)
 {
@@ -225,7 +227,7 @@ static void fail_call(nt_call *call, netron_err err)
 /* Collect the request in memory: it is sent by whoever may, or shown to middlewares first. */
 static void collect(nt_call *call, nt_remote *remote, unsigned index, nt_request_kind kind)
 {
-    nt_writer_heap(&call->writer, remote->peer->peers->config.link.max_message_bytes);
+    nt_writer_small(&call->writer, collecting, remote->peer->peers->config.link.max_message_bytes);
     /* Whether the far side takes int64 is known once connected. */
     call->writer.flags = remote->peer->is_local || netron_peer_has(remote->peer, "int64")
                              ? NT_WRITE_INT64
@@ -363,19 +365,53 @@ static void name_member(nt_ask *ask, const nt_call *call)
         ask->args_at = ask->args_at - prefix.head_size + 1;
 }
 
+/* Others call meanwhile: what was collected moves to memory of its own. */
+static nt_slice take_collected(const nt_writer *writer, uint8_t room[NT_WRITER_SMALL])
+{
+    nt_slice payload = {writer->start, nt_writer_size(writer)};
+    if (writer->start != collecting)
+        return payload;
+    memcpy(room, payload.ptr, payload.len);
+    payload.ptr = room;
+    return payload;
+}
+
+/* The node itself is asked, and nobody stands between: the plain case of nt_ask_here(). */
+static netron_err ask_self(netron_peer *peer, uint8_t type, nt_slice payload,
+    const netron_call_options *options, nt_load_fn load, void *result, nt_stream **stream)
+{
+    nt_terms terms = {.timeout_ms = peer->peers->call_timeout_ms,
+        .told_ms = peer->peers->call_timeout_ms};
+    netron_ctx *ctx = nt_peer_ctx(peer, options);
+    netron_err err = NETRON_OK;
+    if (NT_UNLIKELY(has_terms(peer, options)))
+        err = nt_terms_find(&terms, ctx, options, terms.timeout_ms);
+    if (err == NETRON_OK)
+        err = nt_local_request(peer, ctx, type, payload, &terms, load, result,
+            nt_peer_memory(peer, options), stream);
+    if (NT_UNLIKELY(nt_self_streams_wait(peer->self_calls)))
+        nt_self_streams_refuse_encoded(peer, payload, true);
+    return err;
+}
+
 /* A request that was collected: to the node itself, from another thread, or for middlewares. */
 static netron_err await_collected(const nt_call *begun, nt_load_fn load, void *result,
     nt_stream *stream, nt_stream **local_stream)
 {
-    nt_call own = *begun; /* others call meanwhile */
+    uint8_t room[NT_WRITER_SMALL] NT_UNINITIALIZED;
+    nt_call own = *begun;
     nt_call *call = &own;
     netron_peer *peer = call->proxy->peer;
     const netron_call_options *options = &call->proxy->options;
+    nt_slice payload = take_collected(&call->writer, room);
     netron_err err = nt_not_executed(call->writer.err);
-    if (err == NETRON_OK) {
+    if (err == NETRON_OK && peer->is_local && !call->proxy->remote->is_wrapped &&
+        !nt_is_elsewhere(peer->peers->loop)) {
+        err = ask_self(peer, (uint8_t)call->id, payload, options, load, result, local_stream);
+    } else if (err == NETRON_OK) {
         nt_ask ask = {.peer = peer,
             .type = (uint8_t)call->id,
-            .payload = {call->writer.start, nt_writer_size(&call->writer)},
+            .payload = payload,
             .options = options,
             .load = load,
             .result = result,
@@ -434,7 +470,8 @@ static void start_collected(nt_call *call, netron_future *future)
 {
     netron_peer *peer = call->proxy->peer;
     const netron_call_options *options = &call->proxy->options;
-    nt_slice payload = {call->writer.start, nt_writer_size(&call->writer)};
+    uint8_t room[NT_WRITER_SMALL] NT_UNINITIALIZED;
+    nt_slice payload = take_collected(&call->writer, room);
     nt_terms terms;
     if (call->writer.err != NETRON_OK)
         future->err = call->writer.err;

@@ -347,10 +347,11 @@ netron_err nt_local_request(netron_peer *peer, netron_ctx *ctx, uint8_t type, nt
         return request_dynamic(peer, ctx, type, payload, terms, result, memory);
     if (fiber == NULL || stream != NULL)
         return request_on_fiber(peer, ctx, type, payload, terms, load, result, memory, stream);
+    uint8_t room[NT_WRITER_SMALL] NT_UNINITIALIZED; /* of most answers */
     nt_local local = {0};
     follower along = {.wait = {.forget = cancel_along}, .local = &local};
     netron_ctx *before = fiber->ctx;
-    nt_writer_heap(&local.reply, SIZE_MAX / 2);
+    nt_writer_small(&local.reply, room, SIZE_MAX / 2);
     nt_list_append(&ctx->waits, &along.wait.link);
     serve(peer, &local, type, payload, terms, terms->timeout_ms);
     nt_list_remove(&along.wait.link);

@@ -76,15 +76,10 @@ static void refuse(nt_self_calls *calls, const netron_value *value)
         (void)nt_out_finish(out, NETRON_GONE, "whoever this stream was given to has not taken it");
 }
 
-static bool waits(const nt_self_calls *calls)
-{
-    return calls->streams.count != 0 || calls->writers.count != 0;
-}
-
 void nt_self_streams_refuse(netron_peer *local, const netron_value *values, size_t count)
 {
     nt_loop *loop = local->peers->loop;
-    if (!waits(local->self_calls))
+    if (!nt_self_streams_wait(local->self_calls))
         return;
     nt_error_slot own = {0};
     nt_error_slot *before = nt_error_use(&own);
@@ -121,7 +116,7 @@ void nt_self_streams_refuse_encoded(netron_peer *local, nt_slice payload, bool i
 {
     nt_reader reader;
     uint32_t count = 1;
-    if (!waits(local->self_calls))
+    if (!nt_self_streams_wait(local->self_calls))
         return;
     nt_reader_init(&reader, payload, NULL);
     if (is_list && !nt_read_array(&reader, &count))

@@ -19,6 +19,12 @@ NETRON_MUST_CHECK netron_err nt_self_stream_keep(netron_peer *local, nt_stream *
 NETRON_MUST_CHECK netron_err nt_self_stream_take(nt_self_calls *calls, uint32_t id, nt_stream **out);
 NETRON_MUST_CHECK netron_err nt_self_out_take(nt_self_calls *calls, uint32_t id, nt_out **out);
 
+/* There is something that waits. */
+static inline bool nt_self_streams_wait(const nt_self_calls *calls)
+{
+    return calls->streams.count != 0 || calls->writers.count != 0;
+}
+
 /* A value, or a list of values, that nobody decodes (any more): what waits for that is ended. The last error
  * stays. */
 void nt_self_streams_refuse(netron_peer *local, const netron_value *values, size_t count);

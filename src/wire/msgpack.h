@@ -80,6 +80,9 @@ void nt_writer_fixed(nt_writer *writer, void *room, size_t size);
 
 /* A writer into malloc'd memory with a limit. End with nt_writer_free() or take ->start. */
 void nt_writer_heap(nt_writer *writer, size_t limit);
+/* The same, but what fits stays in `room`, which the writer must not outlive. End with nt_writer_free(). */
+enum { NT_WRITER_SMALL = 256 };
+void nt_writer_small(nt_writer *writer, uint8_t room[NT_WRITER_SMALL], size_t limit);
 void nt_writer_free(nt_writer *writer);
 
 static inline size_t nt_writer_size(const nt_writer *writer)

@@ -63,9 +63,40 @@ void nt_writer_heap(nt_writer *writer, size_t limit)
     *writer = (nt_writer){.room = &heap, .owner = (void *)(uintptr_t)limit};
 }
 
+/* From a room of its user's to one of its own. */
+static bool grow_out(nt_writer *writer, size_t size)
+{
+    size_t used = nt_writer_size(writer);
+    nt_writer fresh;
+    nt_writer_heap(&fresh, (size_t)(uintptr_t)writer->owner);
+    if (!grow_heap(&fresh, used + size)) {
+        writer->err = fresh.err;
+        return false;
+    }
+    memcpy(fresh.start, writer->start, used);
+    writer->start = fresh.start;
+    writer->at = fresh.start + used;
+    writer->end = fresh.end;
+    writer->room = fresh.room;
+    return true;
+}
+
+static const nt_writer_room small_room = {.grow = grow_out};
+
+void nt_writer_small(nt_writer *writer, uint8_t room[NT_WRITER_SMALL], size_t limit)
+{
+    size_t size = limit < NT_WRITER_SMALL ? limit : NT_WRITER_SMALL;
+    *writer = (nt_writer){.start = room,
+        .at = room,
+        .end = room + size,
+        .room = &small_room,
+        .owner = (void *)(uintptr_t)limit};
+}
+
 void nt_writer_free(nt_writer *writer)
 {
-    free(writer->start);
+    if (writer->room != &small_room)
+        free(writer->start);
     *writer = (nt_writer){0};
 }
 

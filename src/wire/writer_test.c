@@ -395,6 +395,34 @@ static void test_heap_writer_keeps_what_is_there_when_it_grows(void **state)
     nt_writer_free(&writer);
 }
 
+static void test_what_is_small_stays_in_its_room_and_what_grows_leaves_it_whole(void **state)
+{
+    (void)state;
+    uint8_t room[NT_WRITER_SMALL], byte = 0;
+    nt_writer writer;
+    nt_writer_small(&writer, room, 1000);
+    for (size_t i = 0; i < NT_WRITER_SMALL; i++, byte++)
+        nt_put_raw(&writer, &byte, 1);
+    assert_ptr_equal(writer.start, room);
+    for (size_t i = NT_WRITER_SMALL; i < 1000; i++, byte++)
+        nt_put_raw(&writer, &byte, 1);
+    assert_int_equal(writer.err, NETRON_OK);
+    assert_ptr_not_equal(writer.start, room);
+    assert_int_equal(nt_writer_size(&writer), 1000);
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(writer.start[i], i & 0xff);
+    nt_put_raw(&writer, &byte, 1);
+    assert_int_equal(writer.err, NETRON_TOO_LARGE);
+    nt_writer_free(&writer);
+    /* A limit below the room's size holds there. */
+    nt_writer_small(&writer, room, 10);
+    nt_put_raw(&writer, "0123456789", 10);
+    assert_int_equal(writer.err, NETRON_OK);
+    nt_put_raw(&writer, &byte, 1);
+    assert_int_equal(writer.err, NETRON_TOO_LARGE);
+    nt_writer_free(&writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_written_after_the_first_failure),
         cmocka_unit_test(test_heap_writer_takes_its_limit_and_no_byte_more),
         cmocka_unit_test(test_heap_writer_keeps_what_is_there_when_it_grows),
+        cmocka_unit_test(test_what_is_small_stays_in_its_room_and_what_grows_leaves_it_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
