@@ -24,9 +24,9 @@ static const row rows[] = {
     {0x1p63, true, "2^63"},
     {-0x1p64, true, "-2^64"},
     {1e308, true, "1e308"},
-    {INFINITY, true, "infinity"},
-    {-INFINITY, true, "-infinity"},
-    {NAN, false, "NaN"},
+    {(double)INFINITY, true, "infinity"},
+    {-(double)INFINITY, true, "-infinity"},
+    {(double)NAN, false, "NaN"},
 };
 
 static void test_is_whole_at_every_border(void **state)
