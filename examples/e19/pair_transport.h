@@ -42,11 +42,7 @@ static void pt_on_written(uv_write_t *request, int status)
     pt_end *end = (pt_end *)request->handle;
     if (status == 0 && end->is_open)
         netron_link_written(end->link);
-    else if (status == 0) {
-        end->is_open = true;
-        pt_pause(end->link, false);
-        netron_link_opened(end->link);
-    }
+    else if (status == 0) { end->is_open = true; pt_pause(end->link, false); netron_link_opened(end->link); }
 }
 static netron_err pt_write(netron_link *link, const netron_bytes *parts, size_t count, bool *done)
 {
