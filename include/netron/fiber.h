@@ -96,7 +96,8 @@ NETRON_API NETRON_MUST_CHECK netron_err netron_blocking(netron_ctx *ctx, void (*
 #define NETRON_WRITABLE 2 /* there is room to write */
 
 /* Wait until the descriptor can be read or written, at most timeout_ms (0: no limit but the
- * call's). *ready has the events that came. The descriptor stays yours. Suspends.
+ * call's). *ready has the events that came. The descriptor stays yours, and does not block any more
+ * (O_NONBLOCK). Suspends.
  * NETRON_TIMEOUT, NETRON_INVALID: not a descriptor that can be polled. */
 NETRON_API NETRON_MUST_CHECK netron_err netron_wait_fd(netron_ctx *ctx, int fd, int events,
     uint32_t timeout_ms, int *ready);
