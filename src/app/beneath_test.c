@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 typedef int (*open_fn)(int folder, const char *path, int flags);
@@ -91,10 +92,20 @@ static void check_all(open_fn fn, bool follows_near)
     remove_tree(base);
 }
 
+/* Linux since 5.6, but not under valgrind: there the path is walked. */
+static bool kernel_keeps_to_folder(void)
+{
+#ifdef SYS_openat2
+    return syscall(SYS_openat2, AT_FDCWD, ".", NULL, (size_t)0) == 0 || errno != ENOSYS;
+#else
+    return false;
+#endif
+}
+
 static void test_no_path_leaves_the_folder(void **state)
 {
     (void)state;
-    check_all(nt_open_beneath, nt_open_beneath != nt_walk_beneath);
+    check_all(nt_open_beneath, kernel_keeps_to_folder());
 }
 
 static void test_no_path_leaves_the_folder_when_it_is_walked(void **state)
