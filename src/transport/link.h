@@ -221,7 +221,8 @@ static inline netron_err nt_link_end_text(netron_link *link, nt_writer *writer)
  * and nt_link_go_ahead() when it has ended. Where little waits the order stays as it is. */
 void nt_link_set_apart(netron_link *link);
 void nt_link_go_ahead(netron_link *link);
-/* True when a packet with this id may wait here still: what is about it must not overtake it. */
+/* True when a packet with this id may wait here still: what is about it must not overtake it. Where more
+ * waits than is worth looking at, it may. */
 bool nt_link_may_hold(netron_link *link, uint32_t id);
 
 /* Send what is queued now. */

@@ -9,8 +9,27 @@
 #include "transport/frame_view.h"
 #include "transport/keep.h"
 
-/* So little ahead of it makes no difference. */
-enum { LITTLE = 4 * 1024 };
+enum {
+    LITTLE = 4 * 1024,    /* so much ahead of it makes no difference */
+    FRAMES_SEARCHED = 256 /* a thousand calls that are given up at once must not look at a long queue each */
+};
+
+/* What is being filled joins the last chunk where it fits: or each message between two that overtake would
+ * keep a whole chunk, whose room nobody counts. */
+static void put_behind(netron_link *link)
+{
+    nt_chunk *out = link->out, *last = link->queue_last;
+    if (out == NULL || link->queue == NULL || last == link->ahead_last || last->refs > 1 ||
+        last->size - last->to < out->to - out->from) {
+        nt_link_push_out(link);
+        return;
+    }
+    nt_link_seal(link);
+    memcpy(last->data + last->to, out->data + out->from, out->to - out->from);
+    last->to += out->to - out->from;
+    link->out = NULL;
+    nt_chunk_unref(&link->loop->chunks, out);
+}
 
 void nt_link_set_apart(netron_link *link)
 {
@@ -23,7 +42,7 @@ void nt_link_set_apart(netron_link *link)
     nt_chunk *own = nt_chunk_take(&link->loop->chunks, NT_CHUNK_SMALL_BYTES);
     if (own == NULL)
         return; /* beginning the message fails for the same reason, or it keeps its place */
-    nt_link_push_out(link);
+    put_behind(link);
     nt_link_set_out(link, own);
     link->is_apart = true;
 }
@@ -58,11 +77,12 @@ void nt_link_go_ahead(netron_link *link)
     nt_chunk_unref(&link->loop->chunks, own);
 }
 
-static bool may_be_in(const netron_link *link, const nt_chunk *chunk, uint32_t id)
+static bool may_be_in(const netron_link *link, const nt_chunk *chunk, uint32_t id, unsigned *left)
 {
     for (size_t at = chunk->from; at < chunk->to;) {
         nt_frame_view view;
-        if (!nt_frame_look(&view, link->scheme->framing, chunk->data + at, chunk->to - at) ||
+        if ((*left)-- == 0 ||
+            !nt_frame_look(&view, link->scheme->framing, chunk->data + at, chunk->to - at) ||
             (view.is_packet && view.id == id))
             return true;
         at += view.size;
@@ -72,13 +92,14 @@ static bool may_be_in(const netron_link *link, const nt_chunk *chunk, uint32_t i
 
 bool nt_link_may_hold(netron_link *link, uint32_t id)
 {
+    unsigned left = FRAMES_SEARCHED;
     if (link->out != NULL) {
         nt_link_seal(link);
-        if (may_be_in(link, link->out, id))
+        if (may_be_in(link, link->out, id, &left))
             return true;
     }
     for (const nt_chunk *chunk = link->queue; chunk != NULL; chunk = chunk->next)
-        if (may_be_in(link, chunk, id))
+        if (may_be_in(link, chunk, id, &left))
             return true;
     return false;
 }

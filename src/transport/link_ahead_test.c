@@ -147,6 +147,47 @@ static void test_small_ones_share_their_memory(void **state)
     close_link(&f);
 }
 
+/* A peer that asks and pings in turns, and reads no answers, must not cost a whole chunk for each. */
+static void test_what_is_overtaken_shares_its_memory(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NT_COUNT(kinds); i++) {
+        fixture f;
+        size_t chunks = 0;
+        open_link(&f, kinds[i].framing, kinds[i].is_server);
+        assert_int_equal(send_packet(&f, 1, 2 * BULK), NETRON_OK);
+        for (uint32_t k = 0; k < 40; k++) {
+            assert_int_equal(send_ahead(&f, 100 + k, 1), NETRON_OK);
+            assert_int_equal(send_packet(&f, 200 + k, 1), NETRON_OK);
+        }
+        nt_link_push_out(&f.link);
+        f.count = 0;
+        for (const nt_chunk *chunk = f.link.queue; chunk != NULL; chunk = chunk->next, chunks++)
+            look_at_chunk(&f, chunk);
+        assert_int_equal(f.count, 81);
+        for (uint32_t k = 0; k < 40; k++) {
+            assert_int_equal(f.ids[k], 100 + k);
+            assert_int_equal(f.ids[41 + k], 200 + k);
+        }
+        assert_true(chunks <= 4);
+        close_link(&f);
+    }
+}
+
+static void test_search_has_a_bound(void **state)
+{
+    (void)state;
+    fixture f;
+    open_link(&f, NETRON_FRAMING_LENGTH, true);
+    for (uint32_t i = 1; i <= 100; i++)
+        assert_int_equal(send_packet(&f, i, 1), NETRON_OK);
+    assert_false(nt_link_may_hold(&f.link, 5000));
+    for (uint32_t i = 101; i <= 2000; i++)
+        assert_int_equal(send_packet(&f, i, 1), NETRON_OK);
+    assert_true(nt_link_may_hold(&f.link, 5000)); /* it was not looked at to the end */
+    close_link(&f);
+}
+
 static void test_one_that_fails_leaves_nothing_behind(void **state)
 {
     (void)state;
@@ -211,6 +252,8 @@ int main(void)
         cmocka_unit_test(test_where_little_waits_the_order_stays),
         cmocka_unit_test(test_what_goes_ahead_keeps_its_own_order),
         cmocka_unit_test(test_small_ones_share_their_memory),
+        cmocka_unit_test(test_what_is_overtaken_shares_its_memory),
+        cmocka_unit_test(test_search_has_a_bound),
         cmocka_unit_test(test_one_that_fails_leaves_nothing_behind),
         cmocka_unit_test(test_nothing_goes_before_a_handshake),
         cmocka_unit_test(test_what_waits_is_found),
